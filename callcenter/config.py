@@ -1,0 +1,292 @@
+"""Settings: one YAML file, overridden by ``CALLCENTER_*`` variables, validated once and passed down.
+
+``CALLCENTER_SERVER__PORT=9000`` overrides ``server.port``: two underscores step into a section.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from callcenter.errors import ConfigError
+
+ENV_PREFIX = "CALLCENTER_"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Section):
+    """The HTTP side."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = ""
+    node_url: str = ""
+    drain_timeout_s: Seconds = 60
+    max_calls: int = Field(500, ge=1)
+
+    @model_validator(mode="after")
+    def _urls_are_http(self) -> Self:
+        for name in ("public_url", "node_url"):
+            value = getattr(self, name)
+            if value and urlsplit(value).scheme not in {"http", "https"}:
+                raise ValueError(f"{name} must begin with http:// or https://, not {value!r}")
+        return self
+
+
+class Database(Section):
+    """Where the rows live: embedded under ``data_dir`` unless ``url`` names a server."""
+
+    url: SecretStr | None = None
+    pool_size: int = Field(10, ge=2, le=200)
+    event_buffer: int = Field(100_000, ge=1000)
+
+
+class Twilio(Section):
+    """A Twilio-compatible gateway."""
+
+    enabled: bool = False
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    api_url: str = "https://api.twilio.com"
+    from_number: str = ""
+    request_timeout_s: Seconds = 10
+
+    @model_validator(mode="after")
+    def _credentials_go_together(self) -> Self:
+        if self.enabled and not (self.account_sid and self.auth_token.get_secret_value()):
+            raise ValueError("account_sid and auth_token are needed when the gateway is enabled")
+        return self
+
+
+class Asterisk(Section):
+    """Asterisk over AudioSocket; calls are announced with ``token`` as bearer token."""
+
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(9092, ge=0, le=65535)
+    token: SecretStr = SecretStr("")
+    ari_url: str = ""
+    ari_user: str = ""
+    ari_password: SecretStr = SecretStr("")
+    agent_context: str = "callcenter-agent"
+    transfer_context: str = "callcenter-transfer"
+
+    @model_validator(mode="after")
+    def _token_is_set(self) -> Self:
+        if self.enabled and len(self.token.get_secret_value()) < 16:
+            raise ValueError("token of at least 16 characters is needed when the gateway is enabled")
+        return self
+
+
+class Gateways(Section):
+    """The networks calls come from."""
+
+    twilio: Twilio = Twilio()
+    asterisk: Asterisk = Asterisk()
+
+
+class Asr(Section):
+    """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one."""
+
+    enabled: bool = True
+    model: str = "demo-en"
+    language: str = "en"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compute_type: str = "int8"
+    beam_size: int = Field(5, ge=1, le=10)
+    workers: int = Field(1, ge=1, le=64)
+    max_queued_segments: int = Field(1000, ge=1)
+
+
+class Recording(Section):
+    """Sound files."""
+
+    enabled: bool = True
+    format: Literal["flac", "wav"] = "flac"
+
+
+class Prompts(Section):
+    """What callers hear. A WAV file named after a prompt's text or name in ``folder`` overrides the voice."""
+
+    voice: str = "en-us"
+    rate_wpm: int = Field(165, ge=80, le=450)
+    folder: Path | None = None
+    hold_music: Path | None = None
+
+
+class Queue(Section):
+    """One waiting line."""
+
+    name: Name
+    priority: int = Field(0, ge=-100, le=100)
+    ring_timeout_s: Seconds = 20
+    wrap_up_s: float = Field(30, ge=0, le=3600)
+    max_wait_s: Seconds = 1800
+    max_length: int = Field(200, ge=0)
+    announce_every_s: Seconds = 30
+    refuse_when_unstaffed: bool = False
+    language: str = ""
+
+
+class Agent(Section):
+    """One agent known from the settings file; others are made by the API."""
+
+    id: Name
+    name: str = Field("", max_length=200)
+    gateway: Literal["twilio", "asterisk"] = "twilio"
+    address: str = Field(max_length=200)
+    queues: list[Name] = Field(min_length=1)
+
+
+class Route(Section):
+    """Which flow answers a called number; ``*`` answers all others."""
+
+    number: str
+    flow: Path
+
+
+class Metrics(Section):
+    """Thresholds of the figures."""
+
+    timezone: str = "UTC"
+    service_level_s: Seconds = 20
+    service_level_target: float = Field(0.8, gt=0, le=1)
+    short_abandon_s: float = Field(6, ge=0)
+
+
+class Settings(Section):
+    """All settings, valid as a whole."""
+
+    data_dir: Path = Path("var")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    server: Server = Server()
+    database: Database = Database()
+    gateways: Gateways = Gateways()
+    asr: Asr = Asr()
+    recording: Recording = Recording()
+    prompts: Prompts = Prompts()
+    metrics: Metrics = Metrics()
+    routes: list[Route] = []
+    queues: list[Queue] = []
+    agents: list[Agent] = []
+
+    @model_validator(mode="after")
+    def _names_refer(self) -> Self:
+        queues = [queue.name for queue in self.queues]
+        for kind, names in (("queue", queues), ("agent", [agent.id for agent in self.agents])):
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise ValueError(f"{kind} named twice: {', '.join(sorted(twice))}")
+        for agent in self.agents:
+            unknown = set(agent.queues) - set(queues)
+            if unknown:
+                raise ValueError(f"agent {agent.id}: no such queue: {', '.join(sorted(unknown))}")
+        return self
+
+    def queue(self, name: str) -> Queue:
+        """The settings of one queue; raises ``KeyError``."""
+        return next(queue for queue in self.queues if queue.name == name)
+
+
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and validate the settings; paths in the file are relative to the file's folder.
+
+    Raises ``ConfigError`` with file, line and field.
+    """
+    document: dict[str, Any] = {}
+    lines: dict[tuple[str | int, ...], int] = {}
+    if path is not None:
+        document, lines = _read(path)
+    _override(document, environ)
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, path, lines)) from None
+    return _resolve(settings, path.parent if path is not None else Path())
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if document is None:
+        return {}, {}
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}:1: the file must hold keys and values, not a {type(document).__name__}")
+    return document, dict(_lines_of(node, ()))
+
+
+def _lines_of(node: yaml.Node | None, at: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], int]]:
+    if node is None:
+        return []
+    found = [(at, node.start_mark.line + 1)]
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            found += _lines_of(value, (*at, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            found += _lines_of(value, (*at, index))
+    return found
+
+
+def _override(document: dict[str, Any], environ: Mapping[str, str]) -> None:
+    for key, value in environ.items():
+        if not key.startswith(ENV_PREFIX) or key == f"{ENV_PREFIX}CONFIG":
+            continue
+        *sections, last = key.removeprefix(ENV_PREFIX).lower().split("__")
+        place = document
+        for section in sections:
+            inner = place.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{key}: {section} is not a section")
+            place = inner
+        place[last] = yaml.safe_load(value) if value[:1] in "[{" else value
+
+
+def _first_problem(
+    error: ValidationError, path: Path | None, lines: Mapping[tuple[str | int, ...], int]
+) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    at = problem["loc"]
+    known = at
+    while known and known not in lines:
+        known = known[:-1]
+    where = f"{path}:{lines.get(known, 1)}: " if path is not None else ""
+    field = ".".join(str(step) for step in at)
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}{field}: {message}" if field else f"{where}{message}"
+
+
+def _resolve(settings: Settings, base: Path) -> Settings:
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else (base / path.expanduser()).resolve()
+
+    prompts = settings.prompts.model_copy(
+        update={"folder": at(settings.prompts.folder), "hold_music": at(settings.prompts.hold_music)}
+    )
+    routes = [route.model_copy(update={"flow": at(route.flow)}) for route in settings.routes]
+    return settings.model_copy(
+        update={"data_dir": at(settings.data_dir), "prompts": prompts, "routes": routes}
+    )

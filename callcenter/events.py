@@ -1,0 +1,119 @@
+"""The vocabulary of the append-only event log.
+
+Every figure this project reports is computed from these events and nothing else. An event of a call
+carries the call's id and a number that rises by one within the call; an event of an agent carries the
+agent alone. ``at`` is UTC on the database's clock, in microseconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class EventType(StrEnum):
+    """What happened. The payload (``data``) that belongs to each type is given beside it."""
+
+    CALL_STARTED = "call.started"  # direction, gateway, from, to
+    CALL_ANSWERED = "call.answered"
+    CALL_ENDED = "call.ended"  # cause: an EndCause
+    TRANSFER_BLIND = "transfer.blind"  # to
+
+    IVR_ENTERED = "ivr.entered"  # flow, node
+    IVR_INPUT = "ivr.input"  # node, kind, value ("*" per digit where the node is marked secret)
+    IVR_NO_INPUT = "ivr.no_input"  # node
+    IVR_NO_MATCH = "ivr.no_match"  # node
+
+    QUEUE_ENTERED = "queue.entered"  # position, priority
+    QUEUE_ANNOUNCED = "queue.announced"  # position
+    QUEUE_ABANDONED = "queue.abandoned"  # position, original_position, wait_s
+    QUEUE_LEFT = "queue.left"  # reason: a LeftReason
+
+    OFFER_SENT = "offer.sent"
+    OFFER_ACCEPTED = "offer.accepted"
+    OFFER_REJECTED = "offer.rejected"
+    OFFER_NO_ANSWER = "offer.no_answer"
+    OFFER_CANCELLED = "offer.cancelled"  # reason
+
+    AGENT_CONNECTED = "agent.connected"
+    HOLD_STARTED = "hold.started"
+    HOLD_ENDED = "hold.ended"
+    CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system
+    ACW_STARTED = "acw.started"
+    ACW_ENDED = "acw.ended"  # disposition
+
+    AGENT_STATE = "agent.state"  # from, to, reason
+
+    TRANSCRIPT_SEGMENT = "transcript.segment"  # segment (row id); the words are not in the log
+    TRANSCRIPT_MISSING = "transcript.missing"  # reason
+    MEDIA_GAP = "media.gap"  # ms
+    RECORDING_STARTED = "recording.started"  # recording, kind: conversation | voicemail
+    RECORDING_ENDED = "recording.ended"  # recording, duration_s
+    RECORDING_FAILED = "recording.failed"  # recording, reason
+    RECORDING_PAUSED = "recording.paused"
+    RECORDING_RESUMED = "recording.resumed"
+
+
+class EndCause(StrEnum):
+    """Why a call ended."""
+
+    CALLER_HANGUP = "caller_hangup"
+    AGENT_HANGUP = "agent_hangup"
+    COMPLETED = "completed"  # the flow reached a hang-up node on purpose
+    TRANSFERRED = "transferred"
+    CLOSED = "closed"  # the flow hung up because of opening hours
+    FULL = "full"
+    TIMED_OUT = "timed_out"
+    VOICEMAIL = "voicemail"
+    FAILED = "failed"
+
+
+class LeftReason(StrEnum):
+    """Why a caller left a queue without an agent and without hanging up."""
+
+    TIMEOUT = "timeout"
+    KEY = "key"
+    EMPTY = "empty"
+    FULL = "full"
+    CLOSED = "closed"
+    TRANSFER = "transfer"
+    CALLBACK = "callback"
+    VOICEMAIL = "voicemail"
+
+
+class Outcome(StrEnum):
+    """What became of a call; each ended call has exactly one."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    SHORT_ABANDONED = "short_abandoned"
+    CALLBACK_REQUESTED = "callback_requested"
+    VOICEMAIL = "voicemail"
+    SELF_SERVED = "self_served"
+    IVR_ABANDONED = "ivr_abandoned"
+    CLOSED = "closed"
+    BLOCKED = "blocked"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the event log.
+
+    ``call_id`` and ``seq`` (from 1, without holes) are ``None`` for an event that belongs to an agent
+    alone. ``event_id`` is given by the database when the event is stored.
+    """
+
+    type: EventType
+    at: datetime
+    call_id: UUID | None = None
+    seq: int | None = None
+    chain_id: UUID | None = None
+    queue: str | None = None
+    agent: str | None = None
+    leg: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    event_id: int | None = None
