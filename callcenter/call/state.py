@@ -1,0 +1,61 @@
+"""The states of a call, as a table. Pure.
+
+::
+
+    IVR ──join──> QUEUED ──ring──> RINGING ──connect──> TALKING <──hold/resume──> HELD
+     ^               │  <──unring──┘                       │                        │
+     └────leave──────┘                                     └────────end─────────────┘──> ENDED
+    IVR ──record──> VOICEMAIL ──recorded──> IVR
+"""
+
+from enum import Enum
+
+from callcenter.errors import TransitionError
+
+
+class CallState(Enum):
+    """What a call is doing."""
+
+    IVR = "ivr"
+    QUEUED = "queued"
+    RINGING = "ringing"
+    TALKING = "talking"
+    HELD = "held"
+    VOICEMAIL = "voicemail"
+    ENDED = "ended"
+
+
+class CallInput(Enum):
+    """What moves a call from one state to another."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    RING = "ring"
+    UNRING = "unring"
+    CONNECT = "connect"
+    HOLD = "hold"
+    RESUME = "resume"
+    RECORD = "record"
+    RECORDED = "recorded"
+    END = "end"
+
+
+_S, _I = CallState, CallInput
+
+TABLE: dict[CallState, dict[CallInput, CallState]] = {
+    _S.IVR: {_I.JOIN: _S.QUEUED, _I.RECORD: _S.VOICEMAIL, _I.END: _S.ENDED},
+    _S.QUEUED: {_I.RING: _S.RINGING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
+    _S.RINGING: {_I.UNRING: _S.QUEUED, _I.CONNECT: _S.TALKING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
+    _S.TALKING: {_I.HOLD: _S.HELD, _I.END: _S.ENDED},
+    _S.HELD: {_I.RESUME: _S.TALKING, _I.END: _S.ENDED},
+    _S.VOICEMAIL: {_I.RECORDED: _S.IVR, _I.END: _S.ENDED},
+    _S.ENDED: {},
+}
+
+
+def after(state: CallState, given: CallInput) -> CallState:
+    """Return the state that follows; raises ``TransitionError`` for what the state does not allow."""
+    try:
+        return TABLE[state][given]
+    except KeyError:
+        raise TransitionError(f"a call that is {state.value} cannot {given.value}") from None

@@ -1,0 +1,312 @@
+"""Asterisk over AudioSocket: a TCP listener, announcements of calls, and dialling through ARI.
+
+Asterisk has no buffer and no clock for us: what is written is heard at once, and a connection that is
+silent in both directions for two seconds is dropped. So from the first moment a frame goes out every
+20 ms, silence when there is nothing to say (the leg's pacer does this). The UUID is the only credential
+of the TCP side: bind it to a private address.
+Source: https://docs.asterisk.org/Configuration/Channel-Drivers/AudioSocket/
+"""
+
+import asyncio
+import hmac
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, web
+
+from callcenter import config
+from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.telephony.audiosocket_codec import AudioSocketCodec
+from callcenter.telephony.port import (
+    Audio,
+    CodecEvent,
+    LegAcceptor,
+    LegEnded,
+    LegInfo,
+    LegSink,
+    LegStarted,
+    PacedBy,
+)
+from callcenter.telephony.shell import MediaCounters, deliver, reference_of
+
+log = logging.getLogger(__name__)
+
+CALLS_PATH = "/gateway/asterisk/calls"
+UUID_TIMEOUT_S = 5.0
+IDLE_LIMIT_S = 600.0
+"""A leg that sends nothing for so long is taken for dead: half-open connections do happen."""
+MAX_BACKLOG_BYTES = 32 * 1024
+"""About 2 s of audio; more unsent than this and frames are dropped and counted."""
+ARI_TIMEOUT_S = 10.0
+
+AnnounceUuid = Callable[[str, str, str, str], Awaitable[None]]
+"""(uuid, call_ref, from, to): expect a leg with this UUID. Raises ``LegRefusedError`` if it was announced."""
+
+
+class AudioSocketLeg:
+    """One AudioSocket connection, as the call sees it."""
+
+    def __init__(
+        self, writer: asyncio.StreamWriter, codec: AudioSocketCodec, counters: MediaCounters
+    ) -> None:
+        self.info = LegInfo(leg_id="", gateway="asterisk", call_ref="", token="", paced_by=PacedBy.US)
+        self._writer = writer
+        self._codec = codec
+        self._counters = counters
+
+    def started(self, event: LegStarted) -> None:
+        """Take over who the leg is."""
+        self.info = LegInfo(
+            leg_id=event.stream_ref,
+            gateway="asterisk",
+            call_ref=event.call_ref,
+            token=event.stream_ref,
+            paced_by=PacedBy.US,
+        )
+
+    async def send_audio(self, pcm16: bytes) -> None:
+        """Write one frame, or drop and count it while the peer does not read."""
+        transport = self._writer.transport
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            self._counters.dropped += 1
+            return
+        self._counters.frames_out += 1
+        transport.write(self._codec.audio(pcm16))
+
+    async def send_mark(self, name: str) -> bool:
+        """There are no marks; the playout model goes by the clock."""
+        return False
+
+    async def send_clear(self) -> None:
+        """Nothing is buffered at the peer."""
+
+    async def close(self) -> None:
+        """Say hang up and close; the dialplan goes on behind ``AudioSocket()``."""
+        transport = self._writer.transport
+        if not transport.is_closing():
+            transport.write(self._codec.hangup())
+            transport.close()
+
+
+@dataclass(slots=True)
+class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
+    """The TCP listener, the announcement route, and ARI for dialling agents.
+
+    ``async with`` opens and closes the listener; ``session`` is the HTTP client for ARI.
+    """
+
+    settings: config.Asterisk
+    session: ClientSession
+    accept: LegAcceptor
+    announce: AnnounceUuid
+    reuse_port: bool = False
+    name: str = "asterisk"
+    counters: MediaCounters = field(default_factory=MediaCounters)
+    _server: asyncio.Server | None = None
+    _connections: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._server = await asyncio.start_server(
+            self._connected, self.settings.host, self.settings.port, reuse_port=self.reuse_port or None
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening and end the connections that are left."""
+        assert self._server is not None
+        self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The HTTP routes to serve."""
+        return [web.post(CALLS_PATH, self._announced)]
+
+    # Announcement.
+
+    async def _announced(self, request: web.Request) -> web.Response:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        wanted = self.settings.token.get_secret_value()
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            self.counters.refused += 1
+            return _refuse(401, "unauthorized", "the bearer token is wrong or missing")
+        try:
+            body = await request.json()
+        except ValueError:
+            return _refuse(400, "bad_json", "the body is not JSON")
+        if not isinstance(body, dict):
+            return _refuse(422, "bad_body", "the body must be an object with uuid, from and to")
+        numbers = {name: body.get(name, "") for name in ("from", "to")}
+        for name, value in numbers.items():
+            if not isinstance(value, str) or len(value) > 64:
+                return _refuse(422, "bad_number", "a number must be a string of at most 64 characters", name)
+        try:
+            uuid = str(UUID(str(body.get("uuid", ""))))
+        except ValueError:
+            return _refuse(422, "bad_uuid", "uuid must be a UUID", "uuid")
+        try:
+            await self.announce(uuid, uuid, numbers["from"], numbers["to"])
+        except LegRefusedError:
+            return _refuse(409, "announced_before", "this UUID was announced before", "uuid")
+        except (StorageError, OverloadedError):
+            return _refuse(503, "unavailable", "the service cannot take a call now")
+        return web.json_response({"uuid": uuid}, status=201)
+
+    # Media.
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name("audiosocket connection")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        _tune(writer)
+        codec = AudioSocketCodec()
+        leg = AudioSocketLeg(writer, codec, self.counters)
+        try:
+            await self._serve(reader, codec, leg)
+        finally:
+            await leg.close()
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, codec: AudioSocketCodec, leg: AudioSocketLeg
+    ) -> None:
+        try:
+            sink, early = await self._begin(reader, codec, leg)
+        except (ProtocolError, LegRefusedError, StorageError, OverloadedError) as error:
+            self.counters.refused += 1
+            log.warning("audiosocket: a connection was closed at its start: %s", error)
+            return
+        reason = "lost"
+        try:
+            reason = await self._listen(reader, codec, sink, early)
+        except ProtocolError as error:
+            self.counters.protocol_errors += 1
+            reason = "protocol error"
+            log.warning("audiosocket: leg %s: %s", leg.info.leg_id, error)
+        finally:
+            sink.on_ended(reason)
+
+    async def _begin(
+        self, reader: asyncio.StreamReader, codec: AudioSocketCodec, leg: AudioSocketLeg
+    ) -> tuple[LegSink, list[CodecEvent]]:
+        try:
+            async with asyncio.timeout(UUID_TIMEOUT_S):
+                events: list[CodecEvent] = []
+                while not events:
+                    data = await reader.read(4096)
+                    if not data:
+                        raise ProtocolError("the connection ended before its UUID")
+                    events = list(codec.receive(data))
+        except TimeoutError:
+            raise ProtocolError(f"no UUID within {UUID_TIMEOUT_S:g} s") from None
+        except OSError as error:
+            raise ProtocolError(f"the connection broke before its UUID: {error.strerror}") from None
+        first, *early = events
+        if not isinstance(first, LegStarted):
+            raise ProtocolError("the first frame is not the UUID")
+        leg.started(first)
+        return await self.accept(leg), early
+
+    async def _listen(
+        self, reader: asyncio.StreamReader, codec: AudioSocketCodec, sink: LegSink, early: list[CodecEvent]
+    ) -> str:
+        events: list[CodecEvent] = early
+        while True:
+            for event in events:
+                if isinstance(event, Audio):
+                    self.counters.frames_in += 1
+                    await sink.on_audio(event.pcm16, event.at_ms)
+                elif isinstance(event, LegEnded):
+                    return event.reason
+                else:
+                    deliver(event, sink)
+            try:
+                async with asyncio.timeout(IDLE_LIMIT_S):
+                    data = await reader.read(4096)
+            except TimeoutError:
+                return "silent"
+            except OSError:
+                return "lost"
+            if not data:
+                return "closed"
+            events = list(codec.receive(data))
+
+    # Dialling through ARI.
+
+    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
+        """Dial ``to`` (an endpoint such as ``PJSIP/alice``); on answer the dialplan connects the audio.
+
+        The channel runs ``agent_context`` with the UUID as its extension, where ``AudioSocket(${EXTEN},...)``
+        is expected.
+        """
+        channel = f"cc-{reference_of(token)}"
+        await self._ari(
+            "POST",
+            "channels",
+            {
+                "endpoint": to,
+                "context": self.settings.agent_context,
+                "extension": token,
+                "priority": "1",
+                "callerId": from_number,
+                "timeout": str(max(1, round(ring_timeout_s))),
+                "channelId": channel,
+                "formats": "slin",
+            },
+        )
+        return channel
+
+    async def transfer(self, call_ref: str, to: str) -> None:
+        """Not possible: the channel belongs to the dialplan, which ARI cannot redirect."""
+        raise GatewayError("asterisk: a call on AudioSocket cannot be transferred by this service")
+
+    async def hangup(self, call_ref: str) -> None:
+        """Hang up a channel that was dialled by ``originate``."""
+        await self._ari("DELETE", f"channels/{call_ref}", {})
+
+    async def _ari(self, method: str, path: str, query: dict[str, str]) -> None:
+        settings = self.settings
+        if not settings.ari_url:
+            raise GatewayError("asterisk: gateways.asterisk.ari_url is not set, so nobody can be dialled")
+        auth = BasicAuth(settings.ari_user, settings.ari_password.get_secret_value())
+        url = f"{settings.ari_url.rstrip('/')}/{path}"
+        try:
+            async with self.session.request(
+                method, url, params=query, auth=auth, timeout=ClientTimeout(total=ARI_TIMEOUT_S)
+            ) as response:
+                if response.status >= 400 and not (method == "DELETE" and response.status == 404):
+                    raise GatewayError(f"asterisk: {path} was answered with status {response.status}")
+        except TimeoutError:
+            raise GatewayError(f"asterisk: no answer to {path} in {ARI_TIMEOUT_S:g} s") from None
+        except ClientError as error:
+            raise GatewayError(f"asterisk: {path}: {type(error).__name__}") from error
+
+
+def _tune(writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _refuse(status: int, code: str, message: str, field_name: str | None = None) -> web.Response:
+    error = {"code": code, "message": message} | ({"field": field_name} if field_name else {})
+    return web.json_response({"error": error}, status=status)

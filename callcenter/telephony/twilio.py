@@ -1,0 +1,313 @@
+"""Twilio-compatible gateways: the voice webhook, the media WebSocket, status callbacks, the REST client.
+
+The network dials us: its webhook announces a call, we answer with TwiML that tells it to open a media
+WebSocket carrying a single-use token. An agent is dialled the same way round: we ask over REST, and when
+the agent answers, the network opens a media WebSocket with that agent's token.
+Source: https://www.twilio.com/docs/voice/media-streams/websocket-messages
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, WSMsgType, web
+
+from callcenter import config
+from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.telephony import twilio_signature
+from callcenter.telephony.port import (
+    Audio,
+    DialResult,
+    LegAcceptor,
+    LegEnded,
+    LegInfo,
+    LegSink,
+    LegStarted,
+    PacedBy,
+)
+from callcenter.telephony.shell import DialListener, MediaCounters, deliver, reference_of
+from callcenter.telephony.twilio_codec import TwilioCodec
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 10.0
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_BACKLOG_BYTES = 64 * 1024
+"""Audio is dropped when the socket holds more than this unsent; about 2 s of µ-law."""
+
+VOICE_PATH = "/gateway/twilio/voice"
+MEDIA_PATH = "/gateway/twilio/media"
+STATUS_PATH = "/gateway/twilio/status"
+
+_DIAL_RESULTS = {
+    "busy": DialResult.BUSY,
+    "no-answer": DialResult.NO_ANSWER,
+    "canceled": DialResult.NO_ANSWER,
+    "failed": DialResult.FAILED,
+}
+
+Announce = Callable[[str, str, str, str], Awaitable[str]]
+"""(gateway, call_ref, from, to) -> the single-use token that the call's leg must carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the network reaches us: ``public`` any process, ``node`` this one. No trailing slash."""
+
+    public: str
+    node: str
+
+    def media(self, base: str) -> str:
+        """The media WebSocket's address under ``base``."""
+        return "ws" + base.removeprefix("http") + MEDIA_PATH
+
+
+class TwilioLeg:
+    """One media WebSocket, as the call sees it."""
+
+    def __init__(self, socket: web.WebSocketResponse, codec: TwilioCodec, counters: MediaCounters) -> None:
+        self.info = LegInfo(leg_id="", gateway="twilio", call_ref="", token="", paced_by=PacedBy.GATEWAY)
+        self._socket = socket
+        self._codec = codec
+        self._counters = counters
+        self._transport: asyncio.Transport | None = None
+
+    def started(self, event: LegStarted, transport: asyncio.Transport | None) -> None:
+        """Take over who the leg is, and the transport whose backlog bounds what is sent."""
+        self._transport = transport
+        self.info = LegInfo(
+            leg_id=event.stream_ref,
+            gateway="twilio",
+            call_ref=event.call_ref,
+            token=event.params.get("token", ""),
+            paced_by=PacedBy.GATEWAY,
+        )
+
+    async def send_audio(self, pcm16: bytes) -> None:
+        """Send audio unless the socket is congested; what is dropped is counted."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > MAX_BACKLOG_BYTES:
+            self._counters.dropped += 1
+            return
+        self._counters.frames_out += 1
+        await self._send(self._codec.audio(pcm16))
+
+    async def send_mark(self, name: str) -> bool:
+        """Ask for a mark; the network returns it when what was sent before has been played."""
+        await self._send(self._codec.mark(name))
+        return True
+
+    async def send_clear(self) -> None:
+        """Drop what the network has buffered."""
+        await self._send(self._codec.clear())
+
+    async def close(self) -> None:
+        """Close the socket; no verb follows ours in the TwiML, so the call ends."""
+        if not self._socket.closed:
+            await self._socket.close()
+
+    async def _send(self, text: str) -> None:
+        try:
+            await self._socket.send_str(text)
+        except (ConnectionError, RuntimeError):
+            self._counters.dropped += 1
+
+
+@dataclass(slots=True)
+class TwilioGateway:
+    """The webhook, media and status routes, and the network's REST interface.
+
+    ``session`` is the HTTP client for REST; its lifetime belongs to the caller.
+    """
+
+    settings: config.Twilio
+    urls: Urls
+    session: ClientSession
+    accept: LegAcceptor
+    announce: Announce
+    on_dial_result: DialListener
+    name: str = "twilio"
+    counters: MediaCounters = field(default_factory=MediaCounters)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The HTTP routes to serve."""
+        return [
+            web.post(VOICE_PATH, self._voice),
+            web.get(MEDIA_PATH, self._media),
+            web.post(STATUS_PATH + "/{reference}", self._status),
+        ]
+
+    # The network's REST interface.
+
+    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
+        """Dial ``to``; on answer the network opens a media WebSocket to this very process."""
+        stream = (
+            f'<Stream url="{escape(self.urls.media(self.urls.node))}">'
+            f'<Parameter name="token" value="{escape(token)}"/></Stream>'
+        )
+        form = [
+            ("To", to),
+            ("From", from_number or self.settings.from_number),
+            ("Twiml", f"<Response><Connect>{stream}</Connect></Response>"),
+            ("Timeout", str(max(1, round(ring_timeout_s)))),
+            ("StatusCallback", f"{self.urls.node}{STATUS_PATH}/{reference_of(token)}"),
+            ("StatusCallbackEvent", "completed"),
+        ]
+        answer = await self._post("Calls.json", form)
+        sid = answer.get("sid")
+        if not isinstance(sid, str):
+            raise GatewayError("twilio: the answer to a new call holds no sid")
+        return sid
+
+    async def transfer(self, call_ref: str, to: str) -> None:
+        """Replace what the call does by dialling ``to``."""
+        twiml = f"<Response><Dial>{escape(to)}</Dial></Response>"
+        await self._post(f"Calls/{call_ref}.json", [("Twiml", twiml)])
+
+    async def hangup(self, call_ref: str) -> None:
+        """End the call."""
+        await self._post(f"Calls/{call_ref}.json", [("Status", "completed")], gone_is_fine=True)
+
+    async def _post(
+        self, path: str, form: list[tuple[str, str]], *, gone_is_fine: bool = False
+    ) -> dict[str, Any]:
+        settings = self.settings
+        url = f"{settings.api_url.rstrip('/')}/2010-04-01/Accounts/{settings.account_sid}/{path}"
+        auth = BasicAuth(settings.account_sid, settings.auth_token.get_secret_value())
+        timeout = ClientTimeout(total=settings.request_timeout_s)
+        try:
+            async with self.session.post(url, data=form, auth=auth, timeout=timeout) as response:
+                if response.status == 404 and gone_is_fine:
+                    return {}
+                if response.status >= 400:
+                    raise GatewayError(f"twilio: {path} was answered with status {response.status}")
+                answer = await response.json(content_type=None)
+        except TimeoutError:
+            raise GatewayError(f"twilio: no answer to {path} in {settings.request_timeout_s:g} s") from None
+        except (ClientError, ValueError) as error:
+            raise GatewayError(f"twilio: {path}: {type(error).__name__}") from error
+        return answer if isinstance(answer, dict) else {}
+
+    # The network's webhooks.
+
+    async def _voice(self, request: web.Request) -> web.Response:
+        form = await self._signed_form(request)
+        try:
+            call_ref, from_number, to_number = form["CallSid"], form.get("From", ""), form["To"]
+        except KeyError as error:
+            raise web.HTTPBadRequest(text=f"the form has no field {error.args[0]}") from None
+        try:
+            token = await self.announce(self.name, call_ref, from_number, to_number)
+        except LegRefusedError as error:
+            raise web.HTTPConflict(text=str(error)) from None
+        except (StorageError, OverloadedError):
+            log.warning("twilio: a call was refused, the service cannot take it now")
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
+        twiml = (
+            '<?xml version="1.0" encoding="UTF-8"?><Response><Connect>'
+            f'<Stream url="{escape(self.urls.media(self.urls.public))}">'
+            f'<Parameter name="token" value="{escape(token)}"/></Stream></Connect></Response>'
+        )
+        return web.Response(text=twiml, content_type="text/xml")
+
+    async def _status(self, request: web.Request) -> web.Response:
+        form = await self._signed_form(request)
+        result = _DIAL_RESULTS.get(form.get("CallStatus", ""))
+        if result is not None:
+            await self.on_dial_result(request.match_info["reference"], result)
+        return web.Response(status=204)
+
+    async def _signed_form(self, request: web.Request) -> dict[str, str]:
+        form = [(key, value) for key, value in (await request.post()).items() if isinstance(value, str)]
+        self._check_signature(request, ("http", "https"), form)
+        return dict(form)
+
+    def _check_signature(
+        self, request: web.Request, schemes: tuple[str, str], form: list[tuple[str, str]] | None
+    ) -> None:
+        signature = request.headers.get("X-Twilio-Signature", "")
+        token = self.settings.auth_token.get_secret_value()
+        path = request.rel_url.raw_path_qs
+        for base in {self.urls.public, self.urls.node}:
+            secure = base.startswith("https:")
+            url = f"{schemes[secure]}://{base.partition('://')[2]}{path}"
+            if twilio_signature.valid(signature, url, form, token):
+                return
+        self.counters.refused += 1
+        log.warning("twilio: a request with a wrong or missing signature was refused (%s)", request.path)
+        raise web.HTTPForbidden(text="wrong signature")
+
+    # Media.
+
+    async def _media(self, request: web.Request) -> web.WebSocketResponse:
+        self._check_signature(request, ("ws", "wss"), None)
+        socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=2)
+        await socket.prepare(request)
+        codec = TwilioCodec()
+        leg = TwilioLeg(socket, codec, self.counters)
+        try:
+            sink = await self._begin(request, socket, codec, leg)
+        except (ProtocolError, LegRefusedError, StorageError, OverloadedError) as error:
+            self.counters.refused += 1
+            log.warning("twilio: a media socket was closed at its start: %s", error)
+            await socket.close(code=1008, message=b"refused")
+            return socket
+        reason = "lost"
+        try:
+            reason = await self._listen(socket, codec, sink)
+        except ProtocolError as error:
+            self.counters.protocol_errors += 1
+            reason = "protocol error"
+            log.warning("twilio: leg %s: %s", leg.info.leg_id, error)
+            await socket.close(code=1007, message=b"protocol error")
+        finally:
+            sink.on_ended(reason)
+        return socket
+
+    async def _begin(
+        self, request: web.Request, socket: web.WebSocketResponse, codec: TwilioCodec, leg: TwilioLeg
+    ) -> LegSink:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                started = await self._await_start(socket, codec)
+        except TimeoutError:
+            raise ProtocolError(f"no start message within {START_TIMEOUT_S:g} s") from None
+        transport = request.transport
+        leg.started(started, transport)
+        return await self.accept(leg)
+
+    @staticmethod
+    async def _await_start(socket: web.WebSocketResponse, codec: TwilioCodec) -> LegStarted:
+        while True:
+            message = await socket.receive()
+            if message.type is not WSMsgType.TEXT:
+                raise ProtocolError(f"a {message.type.name} message came before start")
+            for event in codec.receive(message.data):
+                if isinstance(event, LegStarted):
+                    return event
+
+    async def _listen(self, socket: web.WebSocketResponse, codec: TwilioCodec, sink: LegSink) -> str:
+        receive = socket.receive
+        counters = self.counters
+        while True:
+            message = await receive()
+            if message.type is WSMsgType.TEXT:
+                for event in codec.receive(message.data):
+                    if type(event) is Audio:
+                        counters.frames_in += 1
+                        await sink.on_audio(event.pcm16, event.at_ms)
+                    elif type(event) is LegEnded:
+                        return event.reason
+                    else:
+                        deliver(event, sink)
+            elif message.type is WSMsgType.BINARY:
+                raise ProtocolError("a binary message; all messages of this protocol are text")
+            elif message.type is WSMsgType.ERROR:
+                return "oversized or broken frame" if socket.close_code in {1002, 1007, 1009} else "lost"
+            else:
+                return "closed" if socket.close_code == 1000 else "lost"
