@@ -1,0 +1,381 @@
+"""What became of one call: its events folded into ring, wait, talk, hold and wrap-up times.
+
+The fold is a state table over the phases a caller goes through. The time between two events belongs to the
+phase the call was in, so the parts of a call never add up to more than the call. An event that its phase
+does not know changes nothing: logs of open calls and of calls that a dead process left behind are read
+the same way as complete ones.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, auto
+from typing import Any, TypeVar
+from uuid import UUID
+
+from callcenter.contact import Contact, ContactEnd
+from callcenter.events import EndCause, Event, EventType, LeftReason, Outcome
+from callcenter.outcome import decide
+
+__all__ = ["INBOUND", "RELEVANT", "Contact", "ContactEnd", "Timeline", "build"]
+
+INBOUND = "inbound"
+_ZERO = timedelta(0)
+_Member = TypeVar("_Member", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One call. ``outcome`` is ``None`` while the call is open and does not change once it has ended.
+
+    ``total_s`` is start to end (to ``now`` while open); ``ivr_s`` the time spent in the flow, outside of
+    queues and conversations.
+    """
+
+    call_id: UUID | None
+    chain_id: UUID | None
+    direction: str
+    from_number: str
+    to_number: str
+    started_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    end_cause: EndCause | None
+    outcome: Outcome | None
+    total_s: float
+    ivr_s: float
+    contacts: tuple[Contact, ...]
+
+    @property
+    def wait_s(self) -> float:
+        """Time waited in all queues of the call."""
+        return sum(contact.wait_s for contact in self.contacts)
+
+
+def build(events: Sequence[Event], now: datetime | None, short_abandon_s: float = 6) -> Timeline:
+    """Fold one call's events, in whatever order they come, into its timeline.
+
+    ``now`` is how far the times of an open call, or of a wrap-up that still runs, are counted; ``None``
+    counts to the last event. ``short_abandon_s`` of 0 switches short abandons off. An event whose time lies
+    before its predecessor's (two nodes' writes crossing) is taken as simultaneous with it. Raises
+    ``ValueError`` for no events or events of more than one call.
+    """
+    if not events:
+        raise ValueError("a timeline needs at least one event")
+    if len({event.call_id for event in events}) > 1:
+        raise ValueError("the events belong to more than one call")
+    ordered = sorted(events, key=lambda event: event.seq or 0)
+    call = _Call(started_at=ordered[0].at, at=ordered[0].at)
+    for event in ordered:
+        call.take(event)
+    return call.freeze(ordered[0], now, short_abandon_s)
+
+
+class _Phase(Enum):
+    SETUP = auto()
+    IVR = auto()
+    WAITING = auto()
+    TALKING = auto()
+    HOLDING = auto()
+    RELEASED = auto()  # the conversation is over, or the caller hung up; nothing has followed yet
+    ENDED = auto()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A contact in the making."""
+
+    queue: str
+    entered_at: datetime
+    known: dict[str, Any] = field(default_factory=dict)  # of a Contact, by field name
+    spent: dict[_Phase, timedelta] = field(default_factory=dict)
+    ringing: dict[str | None, datetime] = field(default_factory=dict)  # agent -> offered at
+    ring: timedelta = _ZERO
+    offers: int = 0
+    acw: timedelta = _ZERO
+    acw_since: datetime | None = None
+
+    def close(self, at: datetime, ended: ContactEnd, **known: Any) -> None:
+        for agent in tuple(self.ringing):
+            self.stop_ringing(agent, at)
+        self.known |= {"ended": ended, "left_at": at} | known
+
+    def stop_ringing(self, agent: str | None, at: datetime) -> None:
+        since = self.ringing.pop(agent, None)
+        if since is not None:
+            self.ring += at - since
+
+    def stop_acw(self, at: datetime) -> None:
+        if self.acw_since is not None:
+            self.acw += at - self.acw_since
+            self.acw_since = None
+
+    def freeze(self, at: datetime) -> Contact:
+        ringing = sum((at - since for since in self.ringing.values()), self.ring)
+        wrapping = at - self.acw_since if self.acw_since is not None else _ZERO
+        return Contact(
+            queue=self.queue,
+            entered_at=self.entered_at,
+            offers=self.offers,
+            wait_s=_seconds(self.spent, _Phase.WAITING),
+            ring_s=ringing.total_seconds(),
+            talk_s=_seconds(self.spent, _Phase.TALKING),
+            hold_s=_seconds(self.spent, _Phase.HOLDING),
+            acw_s=(self.acw + wrapping).total_seconds(),
+            **self.known,
+        )
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call in the making: ``take`` every event in order, then ``freeze``."""
+
+    started_at: datetime
+    at: datetime
+    phase: _Phase = _Phase.SETUP
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    cause: EndCause | None = None
+    ivr: timedelta = _ZERO
+    entries: list[_Entry] = field(default_factory=list)
+    bridged: bool = False
+    voicemail: bool = False
+
+    def take(self, event: Event) -> None:
+        self._spend(max(event.at, self.at))
+        effect = _ANYWHERE.get(event.type)
+        if effect is not None:
+            effect(self, event)
+        step = _STEPS[self.phase].get(event.type)
+        if step is not None:
+            self.phase, effect = step
+            effect(self, event)
+
+    def freeze(self, first: Event, now: datetime | None, short_abandon_s: float) -> Timeline:
+        self._spend(max(now or self.at, self.at))
+        contacts = tuple(entry.freeze(self.at) for entry in self.entries)
+        outcome = (
+            None
+            if self.ended_at is None
+            else decide(
+                self.cause,
+                contacts,
+                bridged=self.bridged,
+                voicemail=self.voicemail,
+                short_abandon_s=short_abandon_s,
+            )
+        )
+        data = first.data if first.type is EventType.CALL_STARTED else {}
+        return Timeline(
+            call_id=first.call_id,
+            chain_id=first.chain_id,
+            direction=str(data.get("direction", INBOUND)),
+            from_number=str(data.get("from", "")),
+            to_number=str(data.get("to", "")),
+            started_at=self.started_at,
+            answered_at=self.answered_at,
+            ended_at=self.ended_at,
+            end_cause=self.cause,
+            outcome=outcome,
+            total_s=((self.ended_at or self.at) - self.started_at).total_seconds(),
+            ivr_s=self.ivr.total_seconds(),
+            contacts=contacts,
+        )
+
+    def _spend(self, until: datetime) -> None:
+        span, self.at = until - self.at, until
+        if self.phase is _Phase.IVR:
+            self.ivr += span
+        elif self.phase in _IN_CONTACT:
+            spent = self.entries[-1].spent
+            spent[self.phase] = spent.get(self.phase, _ZERO) + span
+
+
+_IN_CONTACT = frozenset({_Phase.WAITING, _Phase.TALKING, _Phase.HOLDING})
+
+# What a call's end means for a caller whose wait the log did not end; any other cause is a failure.
+_CUT_OFF: Mapping[EndCause | None, tuple[ContactEnd, LeftReason | None]] = {
+    EndCause.CALLER_HANGUP: (ContactEnd.ABANDONED, None),
+    EndCause.CLOSED: (ContactEnd.LEFT, LeftReason.CLOSED),
+    EndCause.FULL: (ContactEnd.LEFT, LeftReason.FULL),
+    EndCause.TIMED_OUT: (ContactEnd.LEFT, LeftReason.TIMEOUT),
+    EndCause.VOICEMAIL: (ContactEnd.LEFT, LeftReason.VOICEMAIL),
+    EndCause.TRANSFERRED: (ContactEnd.LEFT, LeftReason.TRANSFER),
+}
+_AT_THE_DOOR = frozenset({LeftReason.FULL, LeftReason.CLOSED, LeftReason.EMPTY})
+
+
+def _seconds(spent: Mapping[_Phase, timedelta], phase: _Phase) -> float:
+    return spent.get(phase, _ZERO).total_seconds()
+
+
+def _member(kind: type[_Member], value: object) -> _Member | None:
+    return next((member for member in kind if member.value == value), None)
+
+
+def _nothing(_call: _Call, _event: Event) -> None:
+    """Move on to the next phase, no more."""
+
+
+def _pick_up(call: _Call, _event: Event) -> None:
+    call.answered_at = call.at
+
+
+def _enter(call: _Call, event: Event) -> None:
+    position = event.data.get("position")
+    entry = _Entry(event.queue or "", call.at)
+    entry.known = {"position": position, "original_position": position}
+    call.entries.append(entry)
+
+
+def _move(call: _Call, event: Event) -> None:
+    call.entries[-1].close(call.at, ContactEnd.LEFT, left_reason=LeftReason.TRANSFER)
+    _enter(call, event)
+
+
+def _talk_over_and_enter(call: _Call, event: Event) -> None:
+    _talk_over(call, event)
+    _enter(call, event)
+
+
+def _announce(call: _Call, event: Event) -> None:
+    entry = call.entries[-1]
+    entry.known["position"] = event.data.get("position", entry.known["position"])
+
+
+def _abandon(call: _Call, event: Event) -> None:
+    entry = call.entries[-1]
+    known = entry.known
+    places = {key: event.data.get(key, known[key]) for key in ("position", "original_position")}
+    entry.close(call.at, ContactEnd.ABANDONED, **places)
+
+
+def _leave(call: _Call, event: Event) -> None:
+    reason = _member(LeftReason, event.data.get("reason"))
+    ended = ContactEnd.FAILED if reason is None else ContactEnd.LEFT
+    call.entries[-1].close(call.at, ended, left_reason=reason)
+
+
+def _turned_away(call: _Call, event: Event) -> None:
+    """A queue that refuses a caller at the door may say only that the caller left it."""
+    if event.queue and _member(LeftReason, event.data.get("reason")) in _AT_THE_DOOR:
+        _enter(call, event)
+        _leave(call, event)
+
+
+def _offer(call: _Call, event: Event) -> None:
+    entry = call.entries[-1]
+    entry.stop_ringing(event.agent, call.at)
+    entry.ringing[event.agent] = call.at
+    entry.offers += 1
+
+
+def _offer_over(call: _Call, event: Event) -> None:
+    call.entries[-1].stop_ringing(event.agent, call.at)
+
+
+def _connect(call: _Call, event: Event) -> None:
+    call.entries[-1].close(call.at, ContactEnd.ANSWERED, connected_at=call.at, agent=event.agent)
+
+
+def _talk_over(call: _Call, _event: Event) -> None:
+    call.entries[-1].known["conversation_ended_at"] = call.at
+
+
+def _end(call: _Call, event: Event) -> None:
+    call.ended_at = call.at
+    call.cause = _member(EndCause, event.data.get("cause"))
+
+
+def _end_waiting(call: _Call, event: Event) -> None:
+    _end(call, event)
+    ended, reason = _CUT_OFF.get(call.cause, (ContactEnd.FAILED, None))
+    call.entries[-1].close(call.at, ended, left_reason=reason)
+
+
+def _end_talking(call: _Call, event: Event) -> None:
+    _end(call, event)
+    _talk_over(call, event)
+
+
+def _bridge(call: _Call, _event: Event) -> None:
+    call.bridged = call.bridged or call.ended_at is None
+
+
+def _record(call: _Call, event: Event) -> None:
+    taken = call.ended_at is None and event.data.get("kind") == "voicemail"
+    call.voicemail = call.voicemail or taken
+
+
+def _wrap_up(call: _Call, event: Event) -> None:
+    entry = _handled_by(call, event.agent)
+    if entry is not None and entry.acw_since is None:
+        entry.acw_since = call.at
+
+
+def _wrapped_up(call: _Call, event: Event) -> None:
+    entry = _handled_by(call, event.agent)
+    if entry is not None:
+        entry.stop_acw(call.at)
+
+
+def _handled_by(call: _Call, agent: str | None) -> _Entry | None:
+    """Find the last contact of this agent; after a transfer the first agent wraps up beside the second."""
+    handled = [entry for entry in call.entries if entry.known.get("connected_at")]
+    own = [entry for entry in handled if agent in (None, entry.known["agent"])]
+    return (own or handled)[-1] if handled else None
+
+
+_Effect = Callable[[_Call, Event], None]
+_Step = tuple[_Phase, _Effect]
+
+
+def _staying(phase: _Phase, effect: _Effect, types: Iterable[EventType]) -> dict[EventType, _Step]:
+    return dict.fromkeys(types, (phase, effect))
+
+
+# These count in every phase: they belong to the agent or to the call as a whole.
+_ANYWHERE: Mapping[EventType, _Effect] = {
+    EventType.AGENT_CONNECTED: _bridge,
+    EventType.RECORDING_STARTED: _record,
+    EventType.ACW_STARTED: _wrap_up,
+    EventType.ACW_ENDED: _wrapped_up,
+}
+_IN_FLOW: Mapping[EventType, _Step] = {
+    EventType.IVR_ENTERED: (_Phase.IVR, _nothing),
+    EventType.QUEUE_ENTERED: (_Phase.WAITING, _enter),
+    EventType.QUEUE_LEFT: (_Phase.IVR, _turned_away),
+    EventType.CALL_ENDED: (_Phase.ENDED, _end),
+}
+_IN_TALK: Mapping[EventType, _Step] = {
+    EventType.CONVERSATION_ENDED: (_Phase.RELEASED, _talk_over),
+    EventType.QUEUE_ENTERED: (_Phase.WAITING, _talk_over_and_enter),
+    EventType.CALL_ENDED: (_Phase.ENDED, _end_talking),
+}
+_OFFER_ENDS = (
+    EventType.OFFER_ACCEPTED,
+    EventType.OFFER_REJECTED,
+    EventType.OFFER_NO_ANSWER,
+    EventType.OFFER_CANCELLED,
+)
+_STEPS: Mapping[_Phase, Mapping[EventType, _Step]] = {
+    _Phase.SETUP: {**_IN_FLOW, EventType.CALL_ANSWERED: (_Phase.IVR, _pick_up)},
+    _Phase.IVR: _IN_FLOW,
+    _Phase.WAITING: {
+        EventType.QUEUE_ANNOUNCED: (_Phase.WAITING, _announce),
+        EventType.OFFER_SENT: (_Phase.WAITING, _offer),
+        **_staying(_Phase.WAITING, _offer_over, _OFFER_ENDS),
+        EventType.AGENT_CONNECTED: (_Phase.TALKING, _connect),
+        EventType.QUEUE_ABANDONED: (_Phase.RELEASED, _abandon),
+        EventType.QUEUE_LEFT: (_Phase.IVR, _leave),
+        EventType.QUEUE_ENTERED: (_Phase.WAITING, _move),
+        EventType.CALL_ENDED: (_Phase.ENDED, _end_waiting),
+    },
+    _Phase.TALKING: {**_IN_TALK, EventType.HOLD_STARTED: (_Phase.HOLDING, _nothing)},
+    _Phase.HOLDING: {**_IN_TALK, EventType.HOLD_ENDED: (_Phase.TALKING, _nothing)},
+    _Phase.RELEASED: _IN_FLOW,
+    _Phase.ENDED: {},
+}
+
+RELEVANT = frozenset(_ANYWHERE).union(*_STEPS.values(), {EventType.CALL_STARTED})
+"""The event types that a timeline is made of; all others may be left out of what is read."""
