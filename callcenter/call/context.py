@@ -1,0 +1,59 @@
+"""What the phases of one call share."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from callcenter.call.journal import Journal
+from callcenter.call.party import Party
+from callcenter.call.services import CallServices
+from callcenter.call.signals import Command, Inbox
+from callcenter.call.state import CallInput, CallState, after
+from callcenter.errors import CallCenterError, TransitionError
+
+log = logging.getLogger(__name__)
+
+
+class CallerGoneError(CallCenterError):
+    """The caller's leg ended; the phase under way has written what that means."""
+
+
+class HangUpAskedError(CallCenterError):
+    """Somebody asked through the API to end the call."""
+
+
+@dataclass(slots=True)
+class CallContext:
+    """One call: who, its inbox, its events, its state, and the task group its helpers run in."""
+
+    call_id: UUID
+    caller: Party
+    inbox: Inbox
+    journal: Journal
+    services: CallServices
+    tasks: asyncio.TaskGroup
+    started_s: float
+    state: CallState = field(default=CallState.IVR)
+
+    def move(self, given: CallInput) -> None:
+        """Change the state; the only place that does."""
+        new = after(self.state, given)
+        log.debug("call %s: %s -> %s", self.call_id, self.state.value, new.value)
+        self.state = new
+
+    def seconds(self) -> float:
+        """Seconds since the call started, on the loop's clock."""
+        return asyncio.get_running_loop().time() - self.started_s
+
+
+def refuse(command: Command, state: CallState) -> None:
+    """Answer a command that the call's state does not allow."""
+    if not command.done.done():
+        command.done.set_exception(TransitionError(f"a call that is {state.value} cannot {command.name}"))
+
+
+def done(command: Command) -> None:
+    """Answer a command that was carried out."""
+    if not command.done.done():
+        command.done.set_result(None)

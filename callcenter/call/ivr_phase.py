@@ -1,0 +1,128 @@
+"""Carries out what the IVR engine asks for, and feeds it what the caller does."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import ivr
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.signals import Command, Gone, Key, Played, TimerFired
+from callcenter.events import EventType
+
+log = logging.getLogger(__name__)
+
+Step = ivr.JoinQueue | ivr.Voicemail | ivr.Transfer | ivr.HangUp
+"""What the engine asks for that is not done by playing and listening."""
+
+TIMER_PREFIX = "ivr:"
+
+
+class IvrPhase:
+    """Drives one engine for the whole call; between its steps the other phases take over."""
+
+    def __init__(self, context: CallContext, engine: ivr.Engine) -> None:
+        self._context = context
+        self._engine = engine
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._play_id = 0
+        self._playing: asyncio.Task[None] | None = None
+
+    async def next_step(self, event: ivr.Event | None) -> Step:
+        """Feed ``event`` (``None`` starts the flow) and go on until a step is asked for.
+
+        Raises ``CallerGoneError`` when the caller hangs up meanwhile.
+        """
+        actions = self._start() if event is None else self._feed(event)
+        try:
+            while True:
+                for action in actions:
+                    if isinstance(action, Step):
+                        return action
+                    await self._carry_out(action)
+                actions = await self._listen()
+        finally:
+            await self._settle()
+
+    def _start(self) -> Sequence[ivr.Action]:
+        return self._engine.start(self._context.services.now())
+
+    def _feed(self, event: ivr.Event) -> Sequence[ivr.Action]:
+        return self._engine.feed(event, self._context.services.now())
+
+    async def _listen(self) -> Sequence[ivr.Action]:
+        signal = await self._context.inbox.get()
+        match signal:
+            case Key(digit):
+                return self._feed(ivr.Digit(digit))
+            case Played(play_id, complete) if play_id == self._play_id and complete:
+                return self._feed(ivr.Played())
+            case TimerFired(timer) if timer.removeprefix(TIMER_PREFIX) in self._timers:
+                name = timer.removeprefix(TIMER_PREFIX)
+                del self._timers[name]
+                return self._feed(ivr.Timeout(name))
+            case Gone(party) if party is self._context.caller:
+                self._feed(ivr.HungUp())
+                raise CallerGoneError
+            case Command() if signal.name == "hangup":
+                done(signal)
+                raise HangUpAskedError
+            case Command():
+                refuse(signal, self._context.state)
+        return ()
+
+    async def _carry_out(self, action: ivr.Action) -> None:
+        journal = self._context.journal
+        match action:
+            case ivr.Play(prompts):
+                await self._stop_playing()
+                self._play_id += 1
+                self._playing = self._context.tasks.create_task(
+                    self._play(self._play_id, prompts), name=f"prompt of call {self._context.call_id}"
+                )
+            case ivr.StopPlaying():
+                await self._stop_playing()
+            case ivr.StartTimer(timer, seconds):
+                self._start_timer(timer, seconds)
+            case ivr.CancelTimer(timer):
+                self._cancel_timer(timer)
+            case ivr.Entered(flow, node):
+                journal.write(EventType.IVR_ENTERED, flow=flow, node=node)
+            case ivr.Input(node, kind, value):
+                journal.write(EventType.IVR_INPUT, node=node, kind=kind, value=value)
+            case ivr.NoInput(node):
+                journal.write(EventType.IVR_NO_INPUT, node=node)
+            case ivr.NoMatch(node):
+                journal.write(EventType.IVR_NO_MATCH, node=node)
+
+    async def _play(self, play_id: int, prompts: Sequence[ivr.Prompt]) -> None:
+        pcm16 = b"".join([await self._sound(prompt) for prompt in prompts])
+        complete = await self._context.caller.play(pcm16)
+        self._context.inbox.put(Played(play_id, complete))
+
+    async def _sound(self, prompt: ivr.Prompt) -> bytes:
+        sounds = self._context.services.prompts
+        if prompt.wav is not None:
+            return await sounds.wav(prompt.wav)
+        return await sounds.pcm(prompt.text)
+
+    async def _stop_playing(self) -> None:
+        if self._playing is not None and not self._playing.done():
+            await self._context.caller.quiet()
+        self._playing = None
+        self._play_id += 1
+
+    def _start_timer(self, timer: str, seconds: float) -> None:
+        self._cancel_timer(timer)
+        fired = TimerFired(TIMER_PREFIX + timer)
+        loop = asyncio.get_running_loop()
+        self._timers[timer] = loop.call_later(seconds, self._context.inbox.put, fired)
+
+    def _cancel_timer(self, timer: str) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    async def _settle(self) -> None:
+        for timer in list(self._timers):
+            self._cancel_timer(timer)
+        await self._stop_playing()

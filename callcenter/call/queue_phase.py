@@ -1,0 +1,299 @@
+"""A caller in line: music, position announcements, offers to agents, and the ways out."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+
+import ivr
+from callcenter import config
+from callcenter.acd.dispatcher import Offer, QueueRefusedError, Ticket
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.party import Party
+from callcenter.call.signals import (
+    AgentArrived,
+    Command,
+    DialFailed,
+    Gone,
+    Key,
+    Offered,
+    Played,
+    TimerFired,
+)
+from callcenter.call.state import CallInput
+from callcenter.errors import CallCenterError, GatewayError
+from callcenter.events import EventType, LeftReason
+from callcenter.telephony.port import DialResult
+from callcenter.telephony.shell import new_token, reference_of
+
+log = logging.getLogger(__name__)
+
+ACCEPT_DEADLINE_S = 30.0
+"""How long an agent who answered waits for a database that is away."""
+_WAITED = "queue:waited"
+_ANNOUNCE = "queue:announce"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An agent answered and the caller is theirs."""
+
+    offer: Offer
+    agent: Party
+
+
+@dataclass(slots=True)
+class _Ring:
+    """An agent's telephone that is ringing for this caller."""
+
+    offer: Offer
+    token: str
+    dialling: asyncio.Task[None]
+    timer: asyncio.TimerHandle
+    call_ref: str = ""
+
+    @property
+    def reference(self) -> str:
+        return reference_of(self.token)
+
+
+class QueuePhase:
+    """One stay in one queue."""
+
+    def __init__(self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue) -> None:
+        self._context = context
+        self._step = step
+        self._queue = queue
+        self._ring: _Ring | None = None
+        self._handles: list[asyncio.TimerHandle] = []
+        self._overdue = False
+        self._entered_s = 0.0
+        self._original_position = 0
+
+    async def run(self) -> Connected | LeftReason:
+        """Wait for an agent, or for a reason to leave.
+
+        Raises ``CallerGoneError`` when the caller hangs up; the events are written then.
+        """
+        services, queue = self._context.services, self._queue
+        priority = self._step.priority if self._step.priority is not None else queue.priority
+        try:
+            async with services.dispatcher.wait(
+                self._context.call_id, queue.name, priority, queue.max_length, queue.refuse_when_unstaffed
+            ) as ticket:
+                return await self._wait(ticket)
+        except QueueRefusedError as error:
+            reason = LeftReason(error.reason)
+            self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=reason.value)
+            return reason
+
+    async def _wait(self, ticket: Ticket) -> Connected | LeftReason:
+        context = self._context
+        context.move(CallInput.JOIN)
+        self._entered_s = context.seconds()
+        self._original_position = ticket.original_position
+        context.journal.write(
+            EventType.QUEUE_ENTERED,
+            queue=self._queue.name,
+            position=ticket.original_position,
+            priority=ticket.priority,
+        )
+        context.caller.loop(context.services.prompts.music())
+        self._later(self._queue.max_wait_s, TimerFired(_WAITED))
+        self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
+        offers = context.tasks.create_task(self._offers(ticket), name=f"offers of call {context.call_id}")
+        try:
+            return await self._loop(ticket)
+        except (CallerGoneError, HangUpAskedError):
+            await self._abandoned(ticket)
+            raise
+        finally:
+            offers.cancel()
+            for handle in self._handles:
+                handle.cancel()
+            self._cancel_ring("left")
+            await context.caller.quiet()
+
+    async def _offers(self, ticket: Ticket) -> None:
+        while True:
+            self._context.inbox.put(Offered(await ticket.offer()))
+
+    async def _loop(self, ticket: Ticket) -> Connected | LeftReason:
+        context = self._context
+        while True:
+            signal = await context.inbox.get()
+            match signal:
+                case Offered(offer):
+                    self._start_ring(offer)
+                case AgentArrived(reference, party):
+                    if connected := await self._arrived(ticket, reference, party):
+                        return connected
+                case DialFailed(reference, result):
+                    await self._dial_failed(ticket, reference, result)
+                case Gone(party) if party is context.caller:
+                    raise CallerGoneError
+                case Key(digit) if digit == self._step.exit_key:
+                    return self._leave(LeftReason.KEY)
+                case TimerFired(timer) if timer == _WAITED:
+                    self._overdue = True
+                case TimerFired(timer) if timer == _ANNOUNCE:
+                    await self._announce(ticket)
+                case Played():
+                    context.caller.loop(context.services.prompts.music())
+                case Command() if signal.name == "hangup":
+                    done(signal)
+                    raise HangUpAskedError
+                case Command():
+                    refuse(signal, context.state)
+                case _:
+                    pass
+            if self._overdue and self._ring is None:
+                return self._leave(LeftReason.TIMEOUT)
+
+    # An agent's telephone.
+
+    def _start_ring(self, offer: Offer) -> None:
+        context = self._context
+        token = new_token()
+        context.move(CallInput.RING)
+        context.journal.write(EventType.OFFER_SENT, queue=self._queue.name, agent=offer.agent_id)
+        missed = DialFailed(reference_of(token), DialResult.NO_ANSWER)
+        timer = asyncio.get_running_loop().call_later(self._queue.ring_timeout_s, context.inbox.put, missed)
+        dialling = context.tasks.create_task(
+            self._dial(offer, token), name=f"dialling an agent for call {context.call_id}"
+        )
+        self._ring = _Ring(offer, token, dialling, timer)
+
+    async def _dial(self, offer: Offer, token: str) -> None:
+        context = self._context
+        gateway = context.services.gateways.get(offer.gateway)
+        failed = DialFailed(reference_of(token), DialResult.FAILED)
+        if gateway is None:
+            log.error(
+                "agent %s is reached by gateway %s, which is not enabled", offer.agent_id, offer.gateway
+            )
+            context.inbox.put(failed)
+            return
+        try:
+            await context.services.leg_tokens.announce(
+                token,
+                kind="agent",
+                gateway=offer.gateway,
+                node_id=context.services.node_id,
+                call_id=context.call_id,
+                ttl_s=self._queue.ring_timeout_s + 30,
+            )
+            await context.services.dispatcher.ringing(offer)
+            call_ref = await gateway.originate(
+                offer.address, context.caller.info.from_number, token, self._queue.ring_timeout_s
+            )
+        except CallCenterError as error:
+            log.warning("agent %s could not be dialled: %s", offer.agent_id, error)
+            context.inbox.put(failed)
+            return
+        if self._ring is not None and self._ring.token == token:
+            self._ring.call_ref = call_ref
+        else:
+            await self._hang_up(offer.gateway, call_ref)
+
+    async def _arrived(self, ticket: Ticket, reference: str, agent: Party) -> Connected | None:
+        ring = self._ring
+        if ring is None or ring.reference != reference:
+            await agent.hang_up()
+            return None
+        context = self._context
+        ring.timer.cancel()
+        stands = await context.services.retrying(
+            lambda: ticket.accepted(ring.offer), deadline_s=ACCEPT_DEADLINE_S
+        )
+        self._ring = None
+        if not stands:
+            context.move(CallInput.UNRING)
+            context.journal.write(
+                EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason="freed"
+            )
+            await agent.hang_up()
+            return None
+        context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=ring.offer.agent_id)
+        context.move(CallInput.CONNECT)
+        return Connected(ring.offer, agent)
+
+    async def _dial_failed(self, ticket: Ticket, reference: str, result: DialResult) -> None:
+        ring = self._ring
+        if ring is None or ring.reference != reference:
+            return
+        self._ring = None
+        ring.timer.cancel()
+        context = self._context
+        kind, reason = {
+            DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
+            DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
+            DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
+            DialResult.FAILED: (EventType.OFFER_CANCELLED, "failed"),
+        }[result]
+        context.move(CallInput.UNRING)
+        context.journal.write(kind, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason)
+        self._drop_telephone(ring)
+        await context.services.retrying(
+            lambda: ticket.refused(ring.offer, reason), deadline_s=ACCEPT_DEADLINE_S
+        )
+
+    def _cancel_ring(self, reason: str) -> None:
+        ring, self._ring = self._ring, None
+        if ring is None:
+            return
+        ring.timer.cancel()
+        self._context.journal.write(
+            EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason
+        )
+        self._drop_telephone(ring)
+
+    def _drop_telephone(self, ring: _Ring) -> None:
+        if ring.call_ref:
+            self._context.services.background.spawn(
+                self._hang_up(ring.offer.gateway, ring.call_ref),
+                name=f"hanging up an agent's telephone for call {self._context.call_id}",
+            )
+
+    async def _hang_up(self, gateway: str, call_ref: str) -> None:
+        with suppress(GatewayError):
+            await self._context.services.gateways[gateway].hangup(call_ref)
+
+    # The caller.
+
+    async def _announce(self, ticket: Ticket) -> None:
+        self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
+        if not self._step.announce_position or self._ring is not None:
+            return
+        position = await ticket.position()
+        if position is None:
+            return
+        self._context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
+        text = f"You are number {position} in the queue. Please stay on the line."
+        self._context.tasks.create_task(self._say(text), name=f"announcement of call {self._context.call_id}")
+
+    async def _say(self, text: str) -> None:
+        caller = self._context.caller
+        pcm16 = await self._context.services.prompts.pcm(text)
+        if self._ring is None and self._handles:
+            self._context.inbox.put(Played(-1, await caller.play(pcm16)))
+
+    async def _abandoned(self, ticket: Ticket) -> None:
+        self._cancel_ring("caller gone")
+        self._context.journal.write(
+            EventType.QUEUE_ABANDONED,
+            queue=self._queue.name,
+            position=ticket.last_position,
+            original_position=self._original_position,
+            wait_s=round(self._context.seconds() - self._entered_s, 3),
+        )
+
+    def _leave(self, reason: LeftReason) -> LeftReason:
+        self._cancel_ring(reason.value)
+        self._context.journal.write(EventType.QUEUE_LEFT, queue=self._queue.name, reason=reason.value)
+        self._context.move(CallInput.LEAVE)
+        return reason
+
+    def _later(self, seconds: float, signal: TimerFired) -> None:
+        loop = asyncio.get_running_loop()
+        self._handles.append(loop.call_later(seconds, self._context.inbox.put, signal))

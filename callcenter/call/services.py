@@ -1,0 +1,58 @@
+"""What a call needs from the rest of the program, handed over once by the composition root."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from asr import Recognizer
+from callcenter import config
+from callcenter.acd.dispatcher import Dispatcher
+from callcenter.call.background import Background
+from callcenter.events import Event
+from callcenter.media.pacer import Pacer
+from callcenter.media.prompts import Prompts
+from callcenter.media.recorder import RecordingWriter
+from callcenter.storage.leg_tokens import LegTokens
+from callcenter.storage.recordings import Recordings
+from callcenter.storage.transcripts import Transcripts
+from callcenter.telephony.port import Gateway
+from ivr import Flow
+
+T = TypeVar("T")
+
+
+class Retrying(Protocol):
+    """Runs a write again until the database takes it or the deadline passes."""
+
+    async def __call__(self, operation: Callable[[], Awaitable[Any]], *, deadline_s: float) -> Any:
+        """Return what the operation returns; raises ``StorageError`` after the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """The collaborators of every call session of this process."""
+
+    node_id: UUID
+    settings: config.Settings
+    now: Callable[[], datetime]
+    append: Callable[[Event], None]
+    flows: Mapping[str, Flow]
+    gateways: Mapping[str, Gateway]
+    dispatcher: Dispatcher
+    pacer: Pacer
+    prompts: Prompts
+    recorder: RecordingWriter
+    recordings_dir: Path
+    recordings: Recordings
+    transcripts: Transcripts
+    leg_tokens: LegTokens
+    recognizer: Recognizer | None
+    retrying: Retrying
+    background: Background
+
+    def flow_for(self, number: str) -> Flow:
+        """Return the flow that answers a called number; raises ``KeyError`` when none does."""
+        return self.flows[number] if number in self.flows else self.flows["*"]

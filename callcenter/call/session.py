@@ -1,0 +1,223 @@
+"""One call from its first frame to its last event.
+
+The main flow: the IVR engine runs until it asks for a step (a queue, a voicemail, a transfer, the end);
+the step's phase takes over; what came of it is fed back to the engine. A conversation ends the flow.
+Everything a phase hears comes through one inbox, in order. Every step is written to the journal.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from uuid import UUID
+
+import ivr
+from callcenter import timeline
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError
+from callcenter.call.conversation import Conversation, EndedBy
+from callcenter.call.ivr_phase import IvrPhase
+from callcenter.call.journal import Journal
+from callcenter.call.party import Party
+from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.services import CallServices
+from callcenter.call.signals import AgentArrived, Command, DialFailed, Gone, Inbox
+from callcenter.call.state import CallInput, CallState
+from callcenter.call.voicemail import VoicemailPhase
+from callcenter.call.words import LegWords
+from callcenter.errors import CallCenterError, GatewayError
+from callcenter.events import EndCause, EventType
+
+log = logging.getLogger(__name__)
+
+WRITE_DEADLINE_S = 60.0
+
+_CAUSE_OF = {
+    EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
+    EndedBy.AGENT: EndCause.AGENT_HANGUP,
+    EndedBy.SYSTEM: EndCause.FAILED,
+    EndedBy.TRANSFER: EndCause.TRANSFERRED,
+}
+
+
+class CallSession:
+    """Carries one call. ``run`` does everything; the other methods put signals into the call's inbox."""
+
+    def __init__(self, call_id: UUID, caller: Party, inbox: Inbox, services: CallServices) -> None:
+        self.call_id = call_id
+        self.caller = caller
+        self._inbox = inbox
+        self._services = services
+        self._journal = Journal(call_id, call_id, services.now, services.append)
+        self._context: CallContext | None = None
+        self._connected: Connected | None = None
+        self._words: list[LegWords] = []
+
+    @property
+    def state(self) -> CallState:
+        """What the call is doing."""
+        return CallState.IVR if self._context is None else self._context.state
+
+    # What the rest of the program tells a call.
+
+    def agent_arrived(self, reference: str, agent: Party) -> None:
+        """Take the leg of an agent who was dialled for this call."""
+        self._inbox.put(AgentArrived(reference, agent))
+
+    def party_gone(self, party: Party, reason: str) -> None:
+        """Take the end of a party's leg."""
+        self._inbox.put(Gone(party, reason))
+
+    def dial_failed(self, signal: DialFailed) -> None:
+        """Take the news that a dialled agent did not come."""
+        self._inbox.put(signal)
+
+    async def command(self, name: str, argument: str) -> None:
+        """Ask the call to do something; raises ``TransitionError`` if its state does not allow it."""
+        command = Command(name, argument, asyncio.get_running_loop().create_future())
+        if self.state is CallState.ENDED:
+            raise CallCenterError("the call has ended")
+        self._inbox.put(command)
+        await command.done
+
+    # The call.
+
+    async def run(self) -> None:
+        """Carry the call to its end. Whatever happens, the end is written and the agent is freed."""
+        self._write_start()
+        cause = EndCause.FAILED
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._context = CallContext(
+                    call_id=self.call_id,
+                    caller=self.caller,
+                    inbox=self._inbox,
+                    journal=self._journal,
+                    services=self._services,
+                    tasks=tasks,
+                    started_s=asyncio.get_running_loop().time(),
+                )
+                cause = await self._serve(self._context)
+                await self.caller.hang_up()
+                self._write_end(cause)
+                await self._follow_up()
+        except* Exception as group:
+            log.error("call %s failed", self.call_id, exc_info=group)
+        finally:
+            self._write_end(EndCause.FAILED)
+            await self._let_go()
+
+    async def _serve(self, context: CallContext) -> EndCause:
+        services = self._services
+        flow = services.flow_for(self.caller.info.to_number)
+        engine = ivr.Engine(flow, {}, caller=self.caller.info.from_number, called=self.caller.info.to_number)
+        phase = IvrPhase(context, engine)
+        event: ivr.Event | None = None
+        try:
+            while True:
+                step = await phase.next_step(event)
+                match step:
+                    case ivr.HangUp(reason):
+                        return EndCause(reason)
+                    case ivr.JoinQueue():
+                        left = await self._queue(context, step)
+                        if isinstance(left, EndCause):
+                            return left
+                        event = ivr.QueueEnded(left)
+                    case ivr.Voicemail():
+                        event = ivr.VoicemailEnded(await self._voicemail(context, step))
+                    case ivr.Transfer(number):
+                        if await self._transferred(number):
+                            return EndCause.TRANSFERRED
+                        event = ivr.TransferFailed()
+        except CallerGoneError:
+            return EndCause.CALLER_HANGUP
+        except HangUpAskedError:
+            return EndCause.COMPLETED
+
+    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | str:
+        queue = self._services.settings.queue(step.queue)
+        result = await QueuePhase(context, step, queue).run()
+        if not isinstance(result, Connected):
+            return result.value
+        self._connected = result
+        conversation = Conversation(context, result, queue)
+        try:
+            return _CAUSE_OF[await conversation.run()]
+        finally:
+            self._words += conversation.words
+
+    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> str:
+        phase = VoicemailPhase(context, step)
+        try:
+            return await phase.run()
+        finally:
+            self._words += phase.words
+
+    async def _transferred(self, number: str) -> bool:
+        info = self.caller.info
+        try:
+            await self._services.gateways[info.gateway].transfer(info.call_ref, number)
+        except GatewayError as error:
+            log.warning("call %s could not be transferred: %s", self.call_id, error)
+            return False
+        self._journal.write(EventType.TRANSFER_BLIND, to=number)
+        return True
+
+    # Beginning and end.
+
+    def _write_start(self) -> None:
+        info = self.caller.info
+        self._journal.write(
+            EventType.CALL_STARTED,
+            direction="inbound",
+            gateway=info.gateway,
+            call_ref=info.call_ref,
+            node_id=str(self._services.node_id),
+            **{"from": info.from_number, "to": info.to_number},
+        )
+        self._journal.write(EventType.CALL_ANSWERED)
+
+    def _write_end(self, cause: EndCause) -> None:
+        if self._context is not None:
+            if self._context.state is CallState.ENDED:
+                return
+            self._context.move(CallInput.END)
+        short_s = self._services.settings.metrics.short_abandon_s
+        outcome = timeline.outcome_of([*self._journal.events], cause, short_s)
+        self._journal.write(EventType.CALL_ENDED, cause=cause.value, outcome=outcome.value)
+
+    async def _follow_up(self) -> None:
+        """Wait for the last words and for the agent's wrap-up, side by side."""
+        async with asyncio.TaskGroup() as tasks:
+            for words in self._words:
+                tasks.create_task(words.finish(), name=f"last words of call {self.call_id}")
+            if self._connected is not None:
+                tasks.create_task(self._wrap_up(self._connected), name=f"wrap-up of call {self.call_id}")
+
+    async def _wrap_up(self, connected: Connected) -> None:
+        agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher
+        queue = self._services.settings.queue(connected.offer.queue)
+        self._journal.write(EventType.ACW_STARTED, queue=queue.name, agent=agent_id)
+        disposition = ""
+        try:
+            await self._retrying(lambda: dispatcher.wrap_up(agent_id, self.call_id))
+            disposition = await dispatcher.wait_wrap_up(agent_id, self.call_id, queue.wrap_up_s)
+        finally:
+            self._journal.write(
+                EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=disposition
+            )
+
+    async def _let_go(self) -> None:
+        """Free the agent and end the legs, also when the call was cancelled."""
+        connected, self._connected = self._connected, None
+        await self.caller.hang_up()
+        if connected is None:
+            return
+        await connected.agent.hang_up()
+        agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher
+        self._services.background.spawn(
+            self._retrying(lambda: dispatcher.release(agent_id, self.call_id)),
+            name=f"freeing the agent of call {self.call_id}",
+        )
+
+    async def _retrying(self, operation: Callable[[], object]) -> None:
+        await self._services.retrying(operation, deadline_s=WRITE_DEADLINE_S)  # type: ignore[arg-type]

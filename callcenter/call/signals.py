@@ -1,0 +1,108 @@
+"""What a call session is told, one at a time, through its inbox."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callcenter.acd.dispatcher import Offer
+from callcenter.telephony.port import DialResult
+
+if TYPE_CHECKING:
+    from callcenter.call.party import Party
+
+MAX_PENDING_KEYS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The caller pressed a key."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A party's leg ended."""
+
+    party: "Party"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A prompt has been played to its end, or not (``complete`` false)."""
+
+    play_id: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer ran out."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The distributor found an agent."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class AgentArrived:
+    """The dialled agent's leg came in; ``reference`` names the token it carried."""
+
+    reference: str
+    party: "Party"
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """The dialled agent did not come."""
+
+    reference: str
+    result: DialResult
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A voicemail ended by itself: silence, or the longest time allowed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Somebody asks through the API. ``done`` gets ``None`` or the error to answer with."""
+
+    name: str
+    argument: str
+    done: asyncio.Future[None]
+
+
+Signal = Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+
+
+class Inbox:
+    """A call's signals in order of arrival.
+
+    Only a caller's keys can come in numbers; beyond ``MAX_PENDING_KEYS`` they are dropped. Everything
+    else is bounded by what the session itself has started.
+    """
+
+    def __init__(self) -> None:
+        self._signals: asyncio.Queue[Signal] = asyncio.Queue()
+        self.keys_dropped = 0
+
+    def put(self, signal: Signal) -> None:
+        """Add a signal; never waits."""
+        if isinstance(signal, Key) and self._signals.qsize() >= MAX_PENDING_KEYS:
+            self.keys_dropped += 1
+            return
+        self._signals.put_nowait(signal)
+
+    async def get(self) -> Signal:
+        """Wait for the next signal."""
+        return await self._signals.get()

@@ -1,0 +1,114 @@
+"""All calls of this process: takes their legs in, keeps one failing call from another, drains at the end."""
+
+import asyncio
+import logging
+from uuid import UUID, uuid4
+
+from callcenter.call.party import Party
+from callcenter.call.services import CallServices
+from callcenter.call.session import CallSession
+from callcenter.call.signals import DialFailed, Gone, Inbox, Key
+from callcenter.errors import LegRefusedError, NotFoundError, OverloadedError
+from callcenter.storage.leg_tokens import ExpectedLeg
+from callcenter.telephony.port import DialResult, Leg, LegInfo, LegSink
+from callcenter.telephony.shell import reference_of
+
+log = logging.getLogger(__name__)
+
+
+class CallSupervisor:
+    """Owns the sessions. Each runs in a task of its own with its own task group."""
+
+    def __init__(self, services: CallServices) -> None:
+        self._services = services
+        self._sessions: dict[UUID, CallSession] = {}
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._dials: dict[str, UUID] = {}
+        self.draining = False
+
+    @property
+    def calls(self) -> int:
+        """Calls in progress, wrap-up included."""
+        return len(self._sessions)
+
+    def check_capacity(self) -> None:
+        """Raise ``OverloadedError`` when no further call can be taken."""
+        if self.draining:
+            raise OverloadedError("the service is shutting down")
+        if len(self._sessions) >= self._services.settings.server.max_calls:
+            raise OverloadedError("all places for calls are taken")
+
+    async def accept(self, leg: Leg) -> LegSink:
+        """Take in a leg: a new call's caller, or the agent that a call is waiting for.
+
+        Raises ``LegRefusedError`` for a leg that is not expected here.
+        """
+        expected = await self._services.leg_tokens.consume(leg.info.token, gateway=leg.info.gateway)
+        leg.info = _identify(leg.info, expected)
+        if expected.kind == "caller":
+            self.check_capacity()
+            return self._begin(leg)
+        return self._join(leg, expected)
+
+    def _begin(self, leg: Leg) -> Party:
+        call_id, inbox = uuid4(), Inbox()
+        caller = Party(leg, self._services.pacer)
+        caller.on_key = lambda digit: inbox.put(Key(digit))
+        caller.on_gone = lambda reason: inbox.put(Gone(caller, reason))
+        session = CallSession(call_id, caller, inbox, self._services)
+        self._sessions[call_id] = session
+        task = asyncio.create_task(session.run(), name=f"call {call_id}")
+        self._tasks[call_id] = task
+        task.add_done_callback(lambda done: self._ended(call_id, done))
+        return caller
+
+    def _join(self, leg: Leg, expected: ExpectedLeg) -> Party:
+        session = self._sessions.get(expected.call_id) if expected.call_id is not None else None
+        if session is None:
+            raise LegRefusedError("the call that this agent was dialled for is over")
+        agent = Party(leg, self._services.pacer)
+        agent.on_gone = lambda reason: session.party_gone(agent, reason)
+        session.agent_arrived(reference_of(leg.info.token), agent)
+        return agent
+
+    def _ended(self, call_id: UUID, task: asyncio.Task[None]) -> None:
+        del self._sessions[call_id], self._tasks[call_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("call %s failed", call_id, exc_info=error)
+
+    # What others tell a call.
+
+    def dial_failed(self, call_id: UUID, reference: str, result: DialResult) -> None:
+        """Tell a call that its dialled agent did not come; a call that is over does not care."""
+        if (session := self._sessions.get(call_id)) is not None:
+            session.dial_failed(DialFailed(reference, result))
+
+    async def command(self, call_id: UUID, name: str, argument: str) -> None:
+        """Carry a command to a call of this process; raises ``NotFoundError`` when it has none such."""
+        session = self._sessions.get(call_id)
+        if session is None:
+            raise NotFoundError(f"there is no call {call_id} in progress")
+        await session.command(name, argument)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Refuse new calls, let those in progress end until the time is up, then end them."""
+        self.draining = True
+        tasks = list(self._tasks.values())
+        if tasks:
+            log.info("waiting up to %g s for %d calls to end", timeout_s, len(tasks))
+            await asyncio.wait(tasks, timeout=timeout_s)
+        for task in (left := [task for task in tasks if not task.done()]):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+def _identify(info: LegInfo, expected: ExpectedLeg) -> LegInfo:
+    return LegInfo(
+        leg_id=info.leg_id,
+        gateway=info.gateway,
+        call_ref=info.call_ref,
+        token=info.token,
+        paced_by=info.paced_by,
+        from_number=expected.from_number,
+        to_number=expected.to_number,
+    )

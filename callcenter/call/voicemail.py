@@ -1,0 +1,78 @@
+"""A caller leaves a message: beep, record, stop at silence, a key, the longest time or the hang-up."""
+
+import asyncio
+
+import ivr
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.signals import Command, Gone, Key, Recorded
+from callcenter.call.sound_file import SoundFile
+from callcenter.call.state import CallInput
+from callcenter.call.words import LegWords
+from callcenter.media.bridge import BridgeSide
+from callcenter.media.loudness import SilenceDetector
+
+STOP_KEYS = "#*"
+
+
+class VoicemailPhase:
+    """One message."""
+
+    def __init__(self, context: CallContext, step: ivr.Voicemail) -> None:
+        self._context = context
+        self._step = step
+        self.words: list[LegWords] = []
+
+    async def run(self) -> str:
+        """Record; returns why it ended: ``silence``, ``longest``, ``key``.
+
+        Raises ``CallerGoneError`` when the caller hangs up; the message up to there is kept.
+        """
+        context = self._context
+        context.move(CallInput.RECORD)
+        await context.caller.play(context.services.prompts.beep())
+        longest = asyncio.get_running_loop().call_later(
+            self._step.max_s, context.inbox.put, Recorded("longest")
+        )
+        try:
+            async with SoundFile(context, "voicemail", channels=1) as sound:
+                self._listen(sound)
+                reason = await self._wait()
+        finally:
+            longest.cancel()
+            context.caller.listen(None)
+        context.move(CallInput.RECORDED)
+        return reason
+
+    def _listen(self, sound: SoundFile) -> None:
+        context, services = self._context, self._context.services
+        taps = [sound.tap(0)]
+        if services.recognizer is not None:
+            words = LegWords(context, services.recognizer, "caller", None, services.settings.asr.language)
+            self.words.append(words)
+            taps.append(words.feed)
+        silence = SilenceDetector(self._step.silence_s, lambda: context.inbox.put(Recorded("silence")))
+        taps.append(silence.feed)
+        side = BridgeSide(context.started_s, _nobody, tuple(taps))
+        context.caller.listen(side.hear)
+
+    async def _wait(self) -> str:
+        inbox = self._context.inbox
+        while True:
+            match await inbox.get():
+                case Recorded(reason):
+                    return reason
+                case Key(digit) if digit in STOP_KEYS:
+                    return "key"
+                case Gone(party) if party is self._context.caller:
+                    raise CallerGoneError
+                case Command() as command if command.name == "hangup":
+                    done(command)
+                    raise HangUpAskedError
+                case Command() as command:
+                    refuse(command, self._context.state)
+                case _:
+                    pass
+
+
+async def _nobody(_pcm16: bytes) -> None:
+    """Nobody hears a message while it is left."""
