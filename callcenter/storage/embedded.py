@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 from urllib.parse import quote
 
 from callcenter.errors import StorageError, UsageError
@@ -89,7 +89,7 @@ class PostgresServer:
                     self._initialise()
                 if not self.is_running():
                     self._launch()
-                self._lease = self._users_file()
+                self._lease = self._lease or self._users_file()
                 fcntl.flock(self._lease, fcntl.LOCK_SH)
         except OSError as error:
             raise UsageError(
@@ -109,12 +109,12 @@ class PostgresServer:
                 return
             self.halt()
 
-    def halt(self) -> None:
-        """Stop the server whoever uses it; does nothing when none runs."""
+    def halt(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Stop the server whoever uses it; does nothing when none runs. ``immediate`` is a crash."""
         if not self.is_running():
             return
         try:
-            self._run("pg_ctl", "stop", "-s", "-w", "-m", "fast", "-D", str(self._data))
+            self._run("pg_ctl", "stop", "-s", "-w", "-m", mode, "-D", str(self._data))
         except StorageError as error:
             logger.warning("the embedded database did not stop: %s", error)
 

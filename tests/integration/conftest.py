@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -16,19 +18,33 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The address of the run's own server; its ``postgres`` database stays empty."""
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    server = PostgresServer(folder, durable=False)
-    server.start()
-    try:
+    with _server(durable=False) as server:
         yield server.url
-    finally:
-        server.stop()
 
 
 def database_named(postgres_url: str, name: str) -> str:
     return postgres_url.replace("@/postgres?", f"@/{name}?")
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A durable server for one test, which may halt and start it at will."""
+    with _server(durable=True) as server:
+        yield server
+
+
+@contextmanager
+def _server(*, durable: bool) -> Iterator[PostgresServer]:
+    # Not pytest's folder: under root each run closes that one to the account of every other run's server.
+    with TemporaryDirectory(prefix="callcenter-test-") as folder:
+        server = PostgresServer(Path(folder), durable=durable)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,16 @@ CREATE TABLE callcenter.event (
     queue    text,
     agent    text,
     leg      text,
-    data     jsonb NOT NULL DEFAULT '{}'
+    data     jsonb NOT NULL DEFAULT '{}',
+    CHECK ((call_id IS NULL) = (seq IS NULL))
 );
+-- Unique, so that storing an event again, after an outage that hid a commit, changes nothing.
 CREATE UNIQUE INDEX event_call_seq ON callcenter.event (call_id, seq) WHERE call_id IS NOT NULL;
+CREATE INDEX event_agent ON callcenter.event (agent, at) WHERE call_id IS NULL;
 CREATE INDEX event_at ON callcenter.event (at);
 
 -- Agents and what they are doing now. state_since is also "idle since" for one who is available.
+-- Few rows that change often: no index on what changes, so that updates stay on their page (HOT).
 CREATE TABLE callcenter.agent (
     agent_id      text PRIMARY KEY,
     name          text NOT NULL,
@@ -59,19 +63,41 @@ CREATE TABLE callcenter.agent (
     address       text NOT NULL,            -- what is dialled
     state         text NOT NULL DEFAULT 'offline' CHECK (state IN
                       ('offline', 'available', 'reserved', 'ringing', 'talking', 'wrap_up', 'break')),
-    reason        text NOT NULL DEFAULT '', -- why on a break
-    state_since   timestamptz NOT NULL DEFAULT now(),
-    next_state    text,                     -- wished for after the present call: offline or break
+    reason        text NOT NULL DEFAULT '', -- what kind of break, or what led to this state
+    state_since   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    next_state    text CHECK (next_state IN ('offline', 'break')),  -- wished for after the present call
     next_reason   text NOT NULL DEFAULT '',
     -- the call the agent is reserved for, talking on or wrapping up, and the process that carries it
     call_id       uuid,
     offer_id      uuid,
     node_id       uuid,
+    rest_until    timestamptz NOT NULL DEFAULT '-infinity',  -- no offer before: could not be dialled
     enabled       boolean NOT NULL DEFAULT true,
     CHECK ((state IN ('reserved', 'ringing', 'talking', 'wrap_up')) = (call_id IS NOT NULL))
-);
-CREATE INDEX agent_idle ON callcenter.agent (state_since) WHERE state = 'available' AND enabled;
-CREATE INDEX agent_busy_node ON callcenter.agent (node_id) WHERE node_id IS NOT NULL;
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+
+-- Whoever changes an agent's state, the change is in the log and heard: 'agent' tells everybody, 'acd' wakes
+-- those who match agents with callers.
+CREATE FUNCTION callcenter.agent_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    stored bigint;
+BEGIN
+    IF (NEW.state, NEW.reason) IS DISTINCT FROM (OLD.state, OLD.reason) THEN
+        INSERT INTO callcenter.event (at, type, agent, data)
+        VALUES (NEW.state_since, 'agent.state', NEW.agent_id, jsonb_build_object(
+                    'from', OLD.state, 'to', NEW.state, 'reason', NEW.reason,
+                    'call', coalesce(NEW.call_id, OLD.call_id)))
+        RETURNING event_id INTO stored;
+        PERFORM pg_notify('event', stored || '..' || stored);
+    END IF;
+    PERFORM pg_notify('agent', json_build_object('agent_id', NEW.agent_id, 'state', NEW.state)::text);
+    IF NEW.state = 'available' THEN
+        PERFORM pg_notify('acd', '');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER agent_changed AFTER UPDATE OF state, reason, next_state, enabled ON callcenter.agent
+    FOR EACH ROW EXECUTE FUNCTION callcenter.agent_changed();
 
 CREATE TABLE callcenter.agent_queue (
     agent_id text NOT NULL REFERENCES callcenter.agent ON DELETE CASCADE,
@@ -82,6 +108,7 @@ CREATE INDEX agent_queue_queue ON callcenter.agent_queue (queue, agent_id);
 
 -- The waiting line: one row per caller who waits or has an offer out; the row goes when the caller leaves.
 -- The place in line is (priority DESC, entered_at, entry_id) and does not change with refused offers.
+-- No index holds what an offer changes, so that offers are HOT updates.
 CREATE TABLE callcenter.queue_entry (
     entry_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     call_id       uuid NOT NULL UNIQUE,
@@ -92,12 +119,12 @@ CREATE TABLE callcenter.queue_entry (
     state         text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'offered')),
     agent_id      text,                     -- to whom it is offered
     offer_id      uuid,
-    refused_by    text[] NOT NULL DEFAULT '{}',   -- agents who refused this caller; skipped until refused_until
-    refused_until timestamptz NOT NULL DEFAULT '-infinity',
+    -- agents who refused this caller and until when each is not asked again; two arrays of equal length
+    refused_by    text[] NOT NULL DEFAULT '{}',
+    refused_until timestamptz[] NOT NULL DEFAULT '{}',
     CHECK ((state = 'offered') = (offer_id IS NOT NULL))
-);
-CREATE INDEX queue_entry_line ON callcenter.queue_entry (queue, priority DESC, entered_at, entry_id)
-    WHERE state = 'waiting';
+) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0);
+CREATE INDEX queue_entry_line ON callcenter.queue_entry (queue, priority DESC, entered_at, entry_id);
 CREATE INDEX queue_entry_node ON callcenter.queue_entry (node_id);
 
 -- A leg that is expected: an announced call or an agent who is being dialled. Single use, short-lived.
