@@ -1,0 +1,61 @@
+"""What an agent's desk asks of the service over its HTTP API."""
+
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from callcenter.errors import CallCenterError
+
+_TIMEOUT = ClientTimeout(total=10)
+_CONFLICT = 409
+
+
+class ServiceError(CallCenterError):
+    """The service refused, failed or did not answer."""
+
+
+class ServiceApi:
+    """A client of the service. ``session`` belongs to the caller."""
+
+    def __init__(self, session: ClientSession, url: str, token: str) -> None:
+        self._session = session
+        self._base = url.rstrip("/") + "/api/v1"
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def agent_event(self, agent_id: str, event: str) -> bool:
+        """Tell the agent's state ``event`` (sign_in, ready, sign_out); false where the state forbids it."""
+        status, _ = await self._call("POST", f"/agents/{agent_id}/state", {"event": event})
+        return status != _CONFLICT
+
+    async def call_of(self, agent_id: str) -> str | None:
+        """The id of the call that the agent is on."""
+        _, agent = await self._call("GET", f"/agents/{agent_id}")
+        call_id = agent.get("call_id")
+        return str(call_id) if call_id else None
+
+    async def hold(self, call_id: str) -> None:
+        """Put the caller on hold."""
+        await self._command(call_id, "hold")
+
+    async def resume(self, call_id: str) -> None:
+        """Take the caller back from hold."""
+        await self._command(call_id, "resume")
+
+    async def _command(self, call_id: str, command: str) -> None:
+        status, _ = await self._call("POST", f"/calls/{call_id}/{command}")
+        if status == _CONFLICT:
+            raise ServiceError(f"{command} was refused")
+
+    async def _call(
+        self, method: str, path: str, body: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        try:
+            async with self._session.request(
+                method, self._base + path, json=body, headers=self._headers, timeout=_TIMEOUT
+            ) as response:
+                if response.status >= 300 and response.status != _CONFLICT:
+                    raise ServiceError(f"{method} {path} answered {response.status}")
+                answer = await response.json() if response.content_type == "application/json" else {}
+                return response.status, answer if isinstance(answer, dict) else {}
+        except (ClientError, TimeoutError, ValueError) as error:
+            raise ServiceError(f"{method} {path} failed: {type(error).__name__}") from None
