@@ -17,7 +17,7 @@ from callcenter.contact import Contact, ContactEnd
 from callcenter.events import EndCause, Event, EventType, LeftReason, Outcome
 from callcenter.outcome import decide
 
-__all__ = ["INBOUND", "RELEVANT", "Contact", "ContactEnd", "Timeline", "build"]
+__all__ = ["INBOUND", "RELEVANT", "Contact", "ContactEnd", "Timeline", "build", "outcome_of"]
 
 INBOUND = "inbound"
 _ZERO = timedelta(0)
@@ -69,6 +69,19 @@ def build(events: Sequence[Event], now: datetime | None, short_abandon_s: float 
     for event in ordered:
         call.take(event)
     return call.freeze(ordered[0], now, short_abandon_s)
+
+
+def outcome_of(events: Sequence[Event], cause: EndCause, short_abandon_s: float = 6) -> Outcome:
+    """Say which outcome an open call will have if it ends now for this cause.
+
+    The one writer of ``call.ended`` stores with it what ``build`` will find. Raises ``ValueError`` as
+    ``build`` does.
+    """
+    last = max(events, key=lambda event: event.seq or 0, default=None)
+    if last is None:
+        raise ValueError("a timeline needs at least one event")
+    end = Event(EventType.CALL_ENDED, last.at, last.call_id, (last.seq or 0) + 1, data={"cause": cause.value})
+    return build([*events, end], None, short_abandon_s).outcome or Outcome.FAILED
 
 
 class _Phase(Enum):

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from callcenter.events import EndCause, Event, EventType, LeftReason, Outcome
-from callcenter.timeline import RELEVANT, ContactEnd, Timeline, build
+from callcenter.timeline import RELEVANT, ContactEnd, Timeline, build, outcome_of
 
 START = datetime(2025, 3, 3, 9, 0, tzinfo=UTC)
 CALL = UUID(int=1)
@@ -338,6 +338,22 @@ def test_no_events_and_mixed_events_are_refused() -> None:
     first, second, *_ = log(*SERVED)
     with pytest.raises(ValueError, match="more than one call"):
         build([first, replace(second, call_id=UUID(int=2))], None)
+
+
+@pytest.mark.parametrize("cause", list(EndCause))
+@pytest.mark.parametrize("steps", [IN_IVR, QUEUED, (*QUEUED, left("timeout")), TALKING, SERVED[:9]])
+def test_the_outcome_foretold_is_the_outcome_found(
+    steps: tuple[tuple[Any, ...], ...], cause: EndCause
+) -> None:
+    found = build(log(*steps, ended(cause.value, 95)), None).outcome
+    foretold = outcome_of(log(*steps), cause)
+    # A wait that the end itself cuts short is foretold by the time waited so far.
+    assert foretold is found or (foretold, found) == (Outcome.SHORT_ABANDONED, Outcome.ABANDONED)
+
+
+def test_the_outcome_of_no_events_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one event"):
+        outcome_of([], EndCause.COMPLETED)
 
 
 def test_a_timeline_is_a_value() -> None:
