@@ -1,0 +1,174 @@
+"""What goes into the engine and what comes out of it.
+
+The session that drives the engine carries out the actions in order and feeds what comes of them. Ids
+tell a late answer from the awaited one: the engine ignores a ``Played`` or ``Timeout`` that belongs to
+something already over, so a session need not worry about the order in which they cross.
+"""
+
+from dataclasses import dataclass
+
+from ivr.nodes import HangUpReason, QueueExit
+from ivr.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The prompts of the ``Play`` with this id have been heard to their end; ``None``: of the last one."""
+
+    play_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """The caller pressed a key: one of ``0-9 * # A-D``."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """The timer with this id has run out."""
+
+    timer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEnded:
+    """The caller is back from the queue without having been answered."""
+
+    reason: QueueExit
+
+
+@dataclass(frozen=True, slots=True)
+class VoicemailEnded:
+    """The message is over; ``duration_s`` of it were recorded."""
+
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed:
+    """The network refused the transfer; the caller is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The caller is gone."""
+
+
+Event = Played | Digit | Timeout | QueueEnded | VoicemailEnded | TransferFailed | HungUp
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Play the prompts one after the other and feed ``Played(play_id)`` when the last one has been heard.
+
+    ``barge_in`` says whether a key can cut them short; the engine sees to it by ``StopPlaying``.
+    """
+
+    prompts: tuple[Prompt, ...]
+    barge_in: bool
+    play_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlaying:
+    """Stop what plays now and drop the rest of it; no ``Played`` is awaited any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Feed ``Timeout(timer_id)`` in ``seconds`` from now."""
+
+    timer_id: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget the timer."""
+
+    timer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """For the log: the call reached a node."""
+
+    flow: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """For the log: the caller answered. ``kind`` is ``menu`` or ``gather``; secret keys are asterisks."""
+
+    node: str
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoInput:
+    """For the log: an attempt passed without a key."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """For the log: an attempt with keys that mean nothing here."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinQueue:
+    """Put the caller in a queue; feed ``QueueEnded`` if they come back unanswered.
+
+    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting.
+    """
+
+    queue: str
+    priority: int
+    exit_key: str | None
+    announce_position: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Voicemail:
+    """Record until ``silence_s`` of silence or ``max_s`` in all; feed ``VoicemailEnded``."""
+
+    mailbox: str
+    max_s: float
+    silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Hand the call over to ``number``; feed ``TransferFailed`` if the network refuses."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """End the call; nothing comes after it."""
+
+    reason: HangUpReason
+
+
+Action = (
+    Play
+    | StopPlaying
+    | StartTimer
+    | CancelTimer
+    | Entered
+    | Input
+    | NoInput
+    | NoMatch
+    | JoinQueue
+    | Voicemail
+    | Transfer
+    | HangUp
+)

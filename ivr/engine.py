@@ -1,0 +1,324 @@
+"""The engine that takes one caller through a flow. It has no clock, no sound and no line of its own.
+
+What keys mean, as in VoiceXML 2.0 (section 4.1.5) and the platforms built on it: a key during a prompt
+with ``barge_in`` stops the prompt and counts. Keys that the present node does not need are dialled
+ahead: they wait for the next question, whose prompt is then not played at all, and ``play`` nodes with
+``barge_in`` on the way are skipped. Before a prompt without ``barge_in`` everything dialled ahead is
+dropped, and so is every key during it; the same holds after an answer that does not match, after a
+timeout, and while a caller waits in a queue, leaves a message or is transferred. A gather's terminator
+right after its last possible digit belongs to that number and is dropped.
+
+Timers run from the end of the prompt, or at once where nothing is played.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import assert_never
+
+from ivr import actions as act
+from ivr import nodes as node
+from ivr.cases import Case, HoursCase, PrefixCase, VariableCase, WithheldCase
+from ivr.flow import RETURN, Flow
+from ivr.nodes import HangUpReason
+from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render
+
+MAX_DIALLED_AHEAD = 64
+
+
+class Phase(Enum):
+    """What the engine waits for."""
+
+    IDLE = auto()  # start()
+    PLAYING = auto()  # the end of the prompt
+    LISTENING = auto()  # a key or the timer
+    QUEUED = auto()
+    RECORDING = auto()
+    TRANSFERRING = auto()
+    ENDED = auto()
+
+
+class Engine:
+    """One caller in one flow: events in, actions out.
+
+    ``variables`` are what is known about the call beforehand and go before the flow's own values;
+    ``caller`` and ``called`` are telephone numbers as the gateway writes them, and variables of these
+    names. ``caller`` without a digit in it is a withheld number.
+    """
+
+    def __init__(self, flow: Flow, variables: Mapping[str, str], caller: str, called: str) -> None:
+        self.variables: dict[str, str] = {
+            **flow.variables,
+            **variables,
+            "caller": caller,
+            "called": called,
+        }
+        self.phase = Phase.IDLE
+        self._flow = flow
+        self._node: node.AnyNode = flow.nodes[flow.start]
+        self._name = flow.start
+        self._callers: list[tuple[Flow, str]] = []
+        self._out: list[act.Action] = []
+        self._attempt = 1
+        self._digits = ""
+        self._ahead: deque[str] = deque(maxlen=MAX_DIALLED_AHEAD)
+        self._late_terminator: tuple[str, datetime] | None = None
+        self._last_id = 0
+        self._play_id = 0
+        self._timer_id: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the call is over, from whichever side."""
+        return self.phase is Phase.ENDED
+
+    def start(self, now: datetime) -> list[act.Action]:
+        """Enter the flow. ``now`` must have a time zone; raises ``RuntimeError`` the second time."""
+        if self.phase is not Phase.IDLE:
+            raise RuntimeError("the engine has already been started")
+        self._run(self._flow.start, now)
+        return self._taken()
+
+    def feed(self, event: act.Event, now: datetime) -> list[act.Action]:
+        """Take an event and answer with what is to be done.
+
+        An event that the present state does not await changes nothing and is answered with nothing.
+        """
+        match (self.phase, event):
+            case (Phase.IDLE | Phase.ENDED, _):
+                pass
+            case (_, act.HungUp()):
+                self.phase = Phase.ENDED
+            case (_, act.Digit(digit)) if len(digit) == 1:
+                self._digit(digit, now)
+            case (Phase.PLAYING, act.Played(play_id)) if play_id in (None, self._play_id):
+                self._run(self._after_prompt(), now)
+            case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._timer_id:
+                self._timer_id = None
+                self._run(self._timed_out(), now)
+            case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._node, node.Queue):
+                self._run(self._node.target(reason), now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._node, node.Voicemail):
+                self._run(self._node.next, now)
+            case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._node, node.Transfer):
+                self._run(self._node.failed, now)
+        return self._taken()
+
+    def _taken(self) -> list[act.Action]:
+        taken, self._out = self._out, []
+        return taken
+
+    def _run(self, target: str | None, now: datetime) -> None:
+        """Go from node to node until one waits; ``None`` for a target stays where the call is."""
+        while True:
+            while target is not None:
+                target = self._enter(target, now)
+            if self.phase is not Phase.LISTENING or not self._ahead:
+                break
+            target = self._key(self._ahead.popleft(), now)
+        if self.phase is Phase.LISTENING and self._timer_id is None:
+            self._start_timer()
+
+    def _enter(self, target: str, now: datetime) -> str | None:
+        """Enter a node; the next one if this one does not wait."""
+        self._cancel_timer()
+        if target == RETURN:
+            return self._leave_sub_flow()
+        self._name, self._node = target, self._flow.nodes[target]
+        self._attempt, self._digits = 1, ""
+        self._out.append(act.Entered(self._flow.name, target))
+        match self._node:
+            case node.Set():
+                self._set(self._node)
+                return self._node.next
+            case node.Branch():
+                true = (case.next for case in self._node.cases if self._holds(case, now))
+                return next(true, self._node.otherwise)
+            case node.Call():
+                return self._enter_sub_flow(self._node)
+            case node.Queue():
+                self._join(self._node)
+                return None
+            case node.Transfer():
+                self._wait(Phase.TRANSFERRING, act.Transfer(self._node.number))
+                return None
+            case node.Play() | node.Menu() | node.Gather() | node.Voicemail():
+                return self._prompt(self._node.prompts, self._node.barge_in)
+            case node.HangUp():
+                return self._prompt(self._node.prompts, barge_in=False)
+            case _:
+                assert_never(self._node)
+
+    def _set(self, entered: node.Set) -> None:
+        for name, value in entered.values.items():
+            self.variables[name] = render(value, self.variables)
+
+    def _enter_sub_flow(self, entered: node.Call) -> str:
+        self._callers.append((self._flow, entered.next or RETURN))
+        self._flow = self._flow.flows[entered.callee]
+        for name, value in self._flow.variables.items():
+            self.variables.setdefault(name, value)
+        return self._flow.start
+
+    def _leave_sub_flow(self) -> str | None:
+        if not self._callers:
+            self._hang_up(HangUpReason.COMPLETED)
+            return None
+        self._flow, target = self._callers.pop()
+        return target
+
+    def _join(self, entered: node.Queue) -> None:
+        join = act.JoinQueue(entered.queue, entered.priority, entered.exit_key, entered.announce_position)
+        self._wait(Phase.QUEUED, join)
+
+    def _wait(self, phase: Phase, action: act.Action) -> None:
+        """Leave the caller to someone else; keys mean nothing until they are back."""
+        self.phase = phase
+        self._ahead.clear()
+        self._out.append(action)
+
+    def _hang_up(self, reason: HangUpReason) -> None:
+        self._wait(Phase.ENDED, act.HangUp(reason))
+
+    def _holds(self, case: Case, now: datetime) -> bool:
+        caller = self.variables["caller"]
+        match case:
+            case HoursCase():
+                return self._flow.hours[case.hours].open(now)
+            case VariableCase():
+                return case.matches(self.variables.get(case.variable, ""))
+            case PrefixCase():
+                return caller.startswith(case.caller_prefix)
+            case WithheldCase():
+                return case.caller_withheld != any(character.isdigit() for character in caller)
+
+    def _prompt(self, items: tuple[Item, ...], barge_in: bool) -> str | None:
+        """Play the prompts, or do at once what comes after them."""
+        if not barge_in:
+            self._ahead.clear()
+        prompts = tuple(prompt for item in items if (prompt := self._rendered(item)) is not None)
+        if not prompts or self._ahead:
+            return self._after_prompt()
+        self._last_id += 1
+        self._play_id = self._last_id
+        self.phase = Phase.PLAYING
+        self._out.append(act.Play(prompts, barge_in, self._play_id))
+        return None
+
+    def _rendered(self, item: Item) -> Prompt | None:
+        """The prompt as it is heard; ``None`` for a text that has come out empty."""
+        name = item.prompt if isinstance(item, NamedItem) else ""
+        sound = self._flow.prompts[name] if isinstance(item, NamedItem) else item
+        if not isinstance(sound, TextItem):
+            return Wav(self._flow.folder / sound.wav, name)
+        text = render(sound.text, self.variables)
+        return Say(text, self._flow.language, name) if text else None
+
+    def _after_prompt(self) -> str | None:
+        match self._node:
+            case node.Play():
+                return self._node.next
+            case node.Voicemail(mailbox=mailbox, max_length_s=max_s, silence_s=silence_s):
+                self._wait(Phase.RECORDING, act.Voicemail(mailbox, max_s, silence_s))
+            case node.HangUp(reason=reason):
+                self._hang_up(reason)
+            case _:
+                self.phase = Phase.LISTENING
+        return None
+
+    def _digit(self, digit: str, now: datetime) -> None:
+        """Take a key as it is pressed."""
+        if self._belongs_to_the_last_number(digit, now):
+            return
+        if self.phase is Phase.PLAYING:
+            if not getattr(self._node, "barge_in", False):
+                return
+            self._out.append(act.StopPlaying())
+            self._ahead.append(digit)
+            self._run(self._after_prompt(), now)
+        elif self.phase is Phase.LISTENING:
+            self._cancel_timer()
+            self._run(self._key(digit, now), now)
+
+    def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
+        late, self._late_terminator = self._late_terminator, None
+        if late is None or (isinstance(self._node, node.Menu) and digit in self._node.choices):
+            return False
+        return digit == late[0] and now <= late[1]
+
+    def _key(self, digit: str, now: datetime) -> str | None:
+        """Take a key that the present node waits for; where it leads, if anywhere yet."""
+        match self._node:
+            case node.Menu(choices=choices):
+                if digit not in choices:
+                    return self._failed(self._node.no_match, act.NoMatch(self._name))
+                self._out.append(act.Input(self._name, "menu", digit))
+                return choices[digit]
+            case node.Gather():
+                return self._gathered(self._node, digit, now)
+            case _:
+                return None
+
+    def _gathered(self, entered: node.Gather, digit: str, now: datetime) -> str | None:
+        if digit != entered.terminator:
+            self._digits += digit
+            if digit not in entered.digits:
+                return self._failed(entered.no_match, act.NoMatch(self._name))
+            if len(self._digits) < entered.longest:
+                return None
+            self._expect_late_terminator(entered, now)
+        return self._answered(entered)
+
+    def _expect_late_terminator(self, entered: node.Gather, now: datetime) -> None:
+        if self._ahead and self._ahead[0] == entered.terminator:
+            self._ahead.popleft()
+        elif entered.terminator and not self._ahead:
+            until = now + timedelta(seconds=entered.inter_digit_timeout_s)
+            self._late_terminator = (entered.terminator, until)
+
+    def _answered(self, entered: node.Gather) -> str | None:
+        if len(self._digits) < entered.shortest:
+            return self._failed(entered.no_match, act.NoMatch(self._name))
+        self.variables[entered.variable] = self._digits
+        shown = "*" * len(self._digits) if entered.secret else self._digits
+        self._out.append(act.Input(self._name, "gather", shown))
+        return entered.next
+
+    def _timed_out(self) -> str | None:
+        match self._node:
+            case node.Gather() if self._digits:
+                return self._answered(self._node)
+            case node.Menu() | node.Gather():
+                return self._failed(self._node.no_input, act.NoInput(self._name))
+            case _:
+                return None
+
+    def _failed(self, failure: node.Failure, record: act.NoInput | act.NoMatch) -> str | None:
+        """Ask again, or go on after the last attempt."""
+        self._out.append(record)
+        self._ahead.clear()
+        self._digits = ""
+        if not isinstance(self._node, node.Question) or self._attempt >= self._node.attempts:
+            return failure.next
+        self._attempt += 1
+        return self._prompt((*failure.prompts, *self._node.prompts), self._node.barge_in)
+
+    def _start_timer(self) -> None:
+        match self._node:
+            case node.Menu():
+                seconds = self._node.timeout_s
+            case node.Gather() if self._digits:
+                seconds = self._node.inter_digit_timeout_s
+            case node.Gather():
+                seconds = self._node.first_digit_timeout_s
+            case _:
+                return
+        self._last_id += 1
+        self._timer_id = self._last_id
+        self._out.append(act.StartTimer(self._timer_id, seconds))
+
+    def _cancel_timer(self) -> None:
+        if self._timer_id is not None:
+            self._out.append(act.CancelTimer(self._timer_id))
+            self._timer_id = None

@@ -1,0 +1,144 @@
+"""From a flow file to a flow, or to the one line that says what is wrong with it."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ivr.document import Document, Place, read
+from ivr.errors import FlowError
+from ivr.flow import Flow, FlowText
+from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_by
+from ivr.nodes import Call
+
+MAX_CALL_DEPTH = 16
+_OWN_WORDS = {"missing": "is missing", "extra_forbidden": "unknown key"}
+
+_Key = tuple[Path, str]
+
+
+def check(path: Path, queues: Collection[str] | None = None) -> Flow:
+    """Load a flow and all it calls, and prove that every path leads somewhere.
+
+    ``queues`` are the names of the queues that exist; without it any queue will do. Raises ``FlowError``
+    with the first problem: ``file:line: node NAME: field: what is wrong``.
+    """
+    loader = _Loader(frozenset(queues) if queues is not None else None)
+    return loader.file(path, ())
+
+
+class _Loader:
+    """The files and flows of one ``check``; each is read and proved once."""
+
+    def __init__(self, queues: frozenset[str] | None) -> None:
+        self._queues = queues
+        self._texts: dict[Path, tuple[Document, FlowText]] = {}
+        self._flows: dict[_Key, Flow] = {}
+        self._traits: dict[_Key, Traits] = {}
+
+    def file(self, path: Path, trail: tuple[_Key, ...]) -> Flow:
+        """The flow of a whole file; ``trail`` are the flows that lead to it."""
+        real = _real(path)
+        if real not in self._texts:
+            document = read(path)
+            text = _validate(document)
+            for problem in bad_sounds(text.prompts, path.parent, _variables(text)):
+                raise document.error(("prompts", *problem.at), problem.text)
+            self._texts[real] = (document, text)
+        document, text = self._texts[real]
+        flow = self._flow(document, text, "", trail)
+        called = {key[1] for key in self._flows if key[0] == real}
+        for name in text.flows:
+            if name not in called:
+                raise document.error(("flows", name), "is never called")
+        return flow
+
+    def _flow(self, document: Document, text: FlowText, name: str, trail: tuple[_Key, ...]) -> Flow:
+        key = (_real(document.path), name)
+        if key in self._flows:
+            return self._flows[key]
+        body = text.flows[name] if name else text
+        place: Place = ("flows", name) if name else ()
+        flows: dict[str, Flow] = {}
+        inner: dict[str, Traits] = {}
+        for node_name, node in body.nodes.items():
+            if isinstance(node, Call) and node.callee not in flows:
+                at = (*place, "nodes", node_name, "flow" if node.flow else "file")
+                callee = self._callee(document, text, node, at, (*trail, key))
+                flows[node.callee], inner[node.callee] = callee
+        flow = _resolved(document.path, text, name, flows)
+        for problem in bad_names(flow, self._queues, _variables(text)):
+            raise document.error((*place, *problem.at), problem.text)
+        for problem in bad_paths(flow, inner):
+            raise document.error((*place, *problem.at), problem.text)
+        self._flows[key], self._traits[key] = flow, traits(flow, inner)
+        return flow
+
+    def _callee(
+        self, document: Document, text: FlowText, node: Call, at: Place, trail: tuple[_Key, ...]
+    ) -> tuple[Flow, Traits]:
+        path = document.path.parent / node.file if node.file else document.path
+        if node.flow and node.flow not in text.flows:
+            raise document.error(at, f"no such flow {node.flow!r}")
+        if node.file and not os.path.isfile(path):
+            raise document.error(at, f"no such file {node.file!r}")
+        key = (_real(path), node.flow or "")
+        if key in trail:
+            names = " -> ".join(_label(step) for step in (*trail[trail.index(key) :], key))
+            raise document.error(at, f"a flow cannot call itself: {names}")
+        if len(trail) >= MAX_CALL_DEPTH:
+            raise document.error(at, f"sub-flows are nested more than {MAX_CALL_DEPTH} deep")
+        flow = self._flow(document, text, node.flow, trail) if node.flow else self.file(path, trail)
+        return flow, self._traits[key]
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _resolved(path: Path, text: FlowText, name: str, flows: dict[str, Flow]) -> Flow:
+    body = text.flows[name] if name else text
+    return Flow(
+        name=f"{path.stem}/{name}" if name else path.stem,
+        folder=path.parent,
+        language=body.language or text.language,
+        start=body.start,
+        nodes=body.nodes,
+        prompts=text.prompts,
+        hours=text.hours,
+        variables=text.variables,
+        flows=flows,
+    )
+
+
+def _label(key: _Key) -> str:
+    path, name = key
+    return f"{path.name}/{name}" if name else path.name
+
+
+def _variables(text: FlowText) -> frozenset[str]:
+    written = [written_by(text.nodes), *(written_by(flow.nodes) for flow in text.flows.values())]
+    return frozenset(text.variables).union(*written)
+
+
+def _validate(document: Document) -> FlowText:
+    try:
+        return FlowText.model_validate(document.root)
+    except ValidationError as error:
+        raise _first(document, error) from None
+
+
+def _first(document: Document, error: ValidationError) -> FlowError:
+    details: Any = error.errors(include_url=False)[0]
+    at: Place = details["loc"]
+    context = details.get("ctx", {})
+    if details["type"] == "kind":
+        node = details["input"]
+        text = details["msg"] if isinstance(node, dict) else "must hold keys and values"
+        at = (*at, "kind") if isinstance(node, dict) else at
+        return document.error(at, text)
+    at = (*at, *context.get("at", ()))
+    text = _OWN_WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    return document.error(at, text)

@@ -1,0 +1,325 @@
+"""The nodes of a flow: one class per kind, with the fields that a flow file gives it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from ivr.cases import Case
+from ivr.part import Keys, Name, NewVariable, Part, Seconds, as_list, problem
+from ivr.prompt import Item, Prompts, SomePrompts, Template
+
+
+class HangUpReason(StrEnum):
+    """Why a flow ends a call."""
+
+    COMPLETED = "completed"
+    CLOSED = "closed"
+    FULL = "full"
+    TIMED_OUT = "timed_out"
+
+
+class QueueExit(StrEnum):
+    """Why a caller comes back from a queue without having spoken to anyone."""
+
+    TIMEOUT = "timeout"
+    EMPTY = "empty"
+    FULL = "full"
+    CLOSED = "closed"
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way out of a node. ``field`` is where the target stands within the node."""
+
+    label: str
+    target: str
+    field: tuple[str | int, ...]
+
+
+class Node(Part):
+    """Base of all nodes."""
+
+    def edges(self) -> Iterator[Edge]:
+        """The ways out, in the order of the file."""
+        yield from ()
+
+
+class Play(Node):
+    """Say something and go on. With ``barge_in`` a key cuts it short and counts as dialled ahead."""
+
+    kind: Literal["play"]
+    prompts: SomePrompts
+    barge_in: bool = False
+    next: Name
+
+    def edges(self) -> Iterator[Edge]:
+        """The way on."""
+        yield Edge("", self.next, ("next",))
+
+
+class Failure(Part):
+    """What is said before asking again, and where the call goes after the last attempt."""
+
+    prompts: Prompts = ()
+    next: Name
+
+
+class Question(Node):
+    """Base of the nodes that wait for keys.
+
+    ``attempts`` is how often the question is put in all; attempts without input and attempts without a
+    match count together. ``barge_in`` says what keys during the prompt do: interrupt it and count, or
+    be dropped, together with all that was dialled ahead.
+    """
+
+    prompts: Prompts = ()
+    barge_in: bool = True
+    attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    no_input: Failure
+    no_match: Failure
+
+    def edges(self) -> Iterator[Edge]:
+        """The ways out after the last attempt."""
+        yield Edge("no input", self.no_input.next, ("no_input", "next"))
+        yield Edge("no match", self.no_match.next, ("no_match", "next"))
+
+
+def _single_keys(choices: Mapping[str, str]) -> Mapping[str, str]:
+    for key in choices:
+        if key not in tuple("0123456789*#"):
+            raise problem(f"{key!r} is not one of 0-9, * and #", key)
+    return choices
+
+
+class Menu(Question):
+    """One key out of ``choices`` within ``timeout_s`` of the prompt's end."""
+
+    kind: Literal["menu"]
+    timeout_s: Seconds = 5
+    choices: Annotated[Mapping[str, Name], Field(min_length=1), AfterValidator(_single_keys)]
+
+    def edges(self) -> Iterator[Edge]:
+        """The choices, then the failures."""
+        for key, target in self.choices.items():
+            yield Edge(key, target, ("choices", key))
+        yield from super().edges()
+
+
+class Gather(Question):
+    """Several keys into ``variable``: exactly ``length``, or ``min_length`` to ``max_length``.
+
+    It is over at the greatest length, at the ``terminator``, or when ``inter_digit_timeout_s`` pass
+    without another key. Fewer keys than the least, or a key that is none of ``digits``, are no match.
+    What a ``secret`` node gathers shows as asterisks in ``Input`` actions.
+    """
+
+    kind: Literal["gather"]
+    variable: NewVariable
+    digits: Keys = "0123456789"
+    length: Annotated[int, Field(ge=1, le=64)] | None = None
+    min_length: Annotated[int, Field(ge=1, le=64)] | None = None
+    max_length: Annotated[int, Field(ge=1, le=64)] | None = None
+    terminator: Annotated[str, Field(max_length=1)] = "#"
+    first_digit_timeout_s: Seconds = 6
+    inter_digit_timeout_s: Seconds = 3
+    secret: bool = False
+    next: Name
+
+    @model_validator(mode="after")
+    def _lengths_and_keys_agree(self) -> Self:
+        if self.length is not None:
+            for name in ("min_length", "max_length"):
+                if getattr(self, name) is not None:
+                    raise problem("cannot stand beside length", name)
+        if self.longest < self.shortest:
+            raise problem(f"{self.longest} is less than the least length, {self.shortest}", "max_length")
+        if self.terminator and self.terminator not in "0123456789*#":
+            raise problem(f"{self.terminator!r} is not one of 0-9, * and #", "terminator")
+        if self.terminator and self.terminator in self.digits:
+            raise problem(f"{self.terminator!r} is also one of the digits {self.digits}", "terminator")
+        return self
+
+    @property
+    def shortest(self) -> int:
+        """The least number of keys."""
+        return self.length or self.min_length or 1
+
+    @property
+    def longest(self) -> int:
+        """The greatest number of keys."""
+        return self.length or self.max_length or 20
+
+    def edges(self) -> Iterator[Edge]:
+        """The way on, then the failures."""
+        yield Edge("done", self.next, ("next",))
+        yield from super().edges()
+
+
+class Branch(Node):
+    """Go to the first case that is true, or ``else``."""
+
+    kind: Literal["branch"]
+    cases: Annotated[tuple[Case, ...], BeforeValidator(as_list), Field(min_length=1, max_length=100)]
+    otherwise: Name = Field(alias="else")
+
+    def edges(self) -> Iterator[Edge]:
+        """The cases in order, then the rest."""
+        for index, case in enumerate(self.cases):
+            yield Edge(str(case), case.next, ("cases", index, "next"))
+        yield Edge("else", self.otherwise, ("else",))
+
+
+class Set(Node):
+    """Give variables values; a value may hold other variables, as a prompt's text may."""
+
+    kind: Literal["set"]
+    values: Annotated[Mapping[NewVariable, Template], Field(min_length=1)]
+    next: Name
+
+    def edges(self) -> Iterator[Edge]:
+        """The way on."""
+        yield Edge("", self.next, ("next",))
+
+
+class Queue(Node):
+    """Wait for an agent. A caller who is answered does not come back; every other way out has a target.
+
+    ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
+    caller leave for ``key``; ``announce_position`` has the position said while waiting.
+    """
+
+    kind: Literal["queue"]
+    queue: Name
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    announce_position: bool = True
+    exit_key: Annotated[str, Field(pattern=r"^[0-9*#]$")] | None = None
+    timeout: Name
+    empty: Name
+    full: Name
+    closed: Name
+    key: Name | None = None
+
+    @model_validator(mode="after")
+    def _key_has_a_target(self) -> Self:
+        if self.exit_key is not None and self.key is None:
+            raise problem("is missing: the target of exit_key", "key")
+        if self.exit_key is None and self.key is not None:
+            raise problem("is missing: the key that leads to the target key", "exit_key")
+        return self
+
+    def target(self, reason: QueueExit) -> str:
+        """Where a caller goes who comes back; one who came back by a key that is not set, as by timeout."""
+        return getattr(self, reason) or self.timeout
+
+    def edges(self) -> Iterator[Edge]:
+        """The ways out that have a target."""
+        for reason in QueueExit:
+            if (target := getattr(self, reason)) is not None:
+                label = f"key {self.exit_key}" if reason is QueueExit.KEY else str(reason)
+                yield Edge(label, target, (str(reason),))
+
+
+class Voicemail(Node):
+    """Record a message after the prompts, until silence or the greatest length, and go on."""
+
+    kind: Literal["voicemail"]
+    mailbox: Name
+    prompts: Prompts = ()
+    barge_in: bool = True
+    max_length_s: Seconds = 120
+    silence_s: Seconds = 5
+    next: Name
+
+    def edges(self) -> Iterator[Edge]:
+        """The way on."""
+        yield Edge("", self.next, ("next",))
+
+
+class Transfer(Node):
+    """Hand the call to another number and let go of it; ``failed`` is where it goes on when that fails."""
+
+    kind: Literal["transfer"]
+    number: Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
+    failed: Name
+
+    def edges(self) -> Iterator[Edge]:
+        """The way out when the network refuses."""
+        yield Edge("failed", self.failed, ("failed",))
+
+
+class HangUp(Node):
+    """Say the prompts, if any, and end the call."""
+
+    kind: Literal["hangup"]
+    prompts: Prompts = ()
+    reason: HangUpReason = HangUpReason.COMPLETED
+
+
+class Call(Node):
+    """Go through a sub-flow: ``flow`` of the same file, or all of another ``file``, relative to this one.
+
+    ``next`` is where the call goes on when the sub-flow returns; it is left out for one that never does.
+    """
+
+    kind: Literal["call"]
+    flow: Name | None = None
+    file: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    next: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if (self.flow is None) == (self.file is None):
+            raise problem("must have exactly one of flow, file")
+        return self
+
+    @property
+    def callee(self) -> str:
+        """The key of the sub-flow in ``Flow.flows``."""
+        return f"flow {self.flow}" if self.flow else f"file {self.file}"
+
+    def edges(self) -> Iterator[Edge]:
+        """The way on."""
+        if self.next is not None:
+            yield Edge("", self.next, ("next",))
+
+
+_KINDS = ("play", "menu", "gather", "branch", "set", "queue", "voicemail", "transfer", "hangup", "call")
+
+
+def _kind_tag(value: Any) -> str | None:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return f"<{kind}>" if kind in _KINDS else None
+
+
+AnyNode = Annotated[
+    Annotated[Play, Tag("<play>")]
+    | Annotated[Menu, Tag("<menu>")]
+    | Annotated[Gather, Tag("<gather>")]
+    | Annotated[Branch, Tag("<branch>")]
+    | Annotated[Set, Tag("<set>")]
+    | Annotated[Queue, Tag("<queue>")]
+    | Annotated[Voicemail, Tag("<voicemail>")]
+    | Annotated[Transfer, Tag("<transfer>")]
+    | Annotated[HangUp, Tag("<hangup>")]
+    | Annotated[Call, Tag("<call>")],
+    Discriminator(
+        _kind_tag, custom_error_type="kind", custom_error_message="must be one of " + ", ".join(_KINDS)
+    ),
+]
+
+
+def prompts_of(node: Node) -> Iterator[tuple[tuple[str | int, ...], Item]]:
+    """Every prompt of a node with the place where it stands within the node."""
+    groups: list[tuple[tuple[str | int, ...], tuple[Item, ...]]] = []
+    if isinstance(node, Play | Voicemail | HangUp | Question):
+        groups.append((("prompts",), node.prompts))
+    if isinstance(node, Question):
+        groups.append((("no_input", "prompts"), node.no_input.prompts))
+        groups.append((("no_match", "prompts"), node.no_match.prompts))
+    for place, items in groups:
+        for index, item in enumerate(items):
+            yield (*place, index), item

@@ -1,0 +1,143 @@
+"""What a caller hears: texts with variables in them, sound files, and named prompts.
+
+A text may hold ``{name}`` for the value of a variable and ``{name|digits}`` to have it read one digit
+at a time; ``{{`` and ``}}`` stand for the braces themselves.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from ivr.part import Name, Part, as_list, problem
+
+_PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:\|(?P<filter>[A-Za-z]+))?\}|[{}]|[^{}]+")
+_LITERAL_BRACES = {"{{": "{", "}}": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place of a variable in a text."""
+
+    variable: str
+    digits: bool
+
+
+def pieces(text: str) -> Iterator[str | Slot]:
+    """The literal pieces and the slots of a text; raises ``ValueError`` for one that is malformed."""
+    for match in _PIECE.finditer(text):
+        piece = match.group()
+        if piece in ("{", "}"):
+            raise ValueError(f"a lone {piece!r}; write {{name}} for a variable, {piece * 2!r} for a brace")
+        if (name := match["name"]) is None:
+            yield _LITERAL_BRACES.get(piece, piece)
+            continue
+        if match["filter"] not in (None, "digits"):
+            raise ValueError(f"no such filter {match['filter']!r}; there is only 'digits'")
+        yield Slot(name, digits=match["filter"] == "digits")
+
+
+def render(text: str, variables: Mapping[str, str]) -> str:
+    """The text with its variables filled in; a variable without a value leaves nothing."""
+    return "".join(_fill(piece, variables) for piece in pieces(text)).strip()
+
+
+def variables_of(text: str) -> Iterator[str]:
+    """The names of the variables in a text."""
+    return (piece.variable for piece in pieces(text) if isinstance(piece, Slot))
+
+
+def always_says_something(text: str) -> bool:
+    """Whether the text is audible even when all of its variables are empty."""
+    return any(character.isalnum() for character in render(text, {}))
+
+
+def _fill(piece: str | Slot, variables: Mapping[str, str]) -> str:
+    if isinstance(piece, str):
+        return piece
+    value = variables.get(piece.variable, "")
+    return " ".join("".join(value.split())) if piece.digits else value
+
+
+def _well_formed(text: str) -> str:
+    try:
+        list(pieces(text))
+    except ValueError as error:
+        raise problem(str(error)) from None
+    return text
+
+
+Template = Annotated[str, Field(max_length=2000), AfterValidator(_well_formed)]
+
+
+class TextItem(Part):
+    """A text to be spoken; a bare string in the file is one too."""
+
+    text: Annotated[Template, Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_string(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+
+class WavItem(Part):
+    """A sound file; the path is relative to the flow file."""
+
+    wav: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class NamedItem(Part):
+    """One of the file's ``prompts``, said in several places or recorded in a studio under its name."""
+
+    prompt: Name
+
+
+def _tag(value: Any) -> str | None:
+    if isinstance(value, str | TextItem):
+        return "<text>"
+    if isinstance(value, WavItem | NamedItem):
+        return "<wav>" if isinstance(value, WavItem) else "<prompt>"
+    keys = value if isinstance(value, dict) else ()
+    return next((f"<{key}>" for key in ("text", "wav", "prompt") if key in keys), None)
+
+
+Sound = Annotated[
+    Annotated[TextItem, Tag("<text>")] | Annotated[WavItem, Tag("<wav>")],
+    Discriminator(
+        _tag, custom_error_type="flow", custom_error_message="must be a text or have one of text, wav"
+    ),
+]
+Item = Annotated[
+    Annotated[TextItem, Tag("<text>")]
+    | Annotated[WavItem, Tag("<wav>")]
+    | Annotated[NamedItem, Tag("<prompt>")],
+    Discriminator(
+        _tag, custom_error_type="flow", custom_error_message="must be a text or have one of text, wav, prompt"
+    ),
+]
+Prompts = Annotated[tuple[Item, ...], BeforeValidator(as_list), Field(max_length=50)]
+SomePrompts = Annotated[Prompts, Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak ``text`` in ``language``. ``name`` is set for a named prompt: a recording may stand in."""
+
+    text: str
+    language: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wav:
+    """Play the sound file at ``path``; ``name`` as in ``Say``."""
+
+    path: Path
+    name: str = ""
+
+
+Prompt = Say | Wav
