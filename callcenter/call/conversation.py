@@ -3,7 +3,6 @@
 from contextlib import AsyncExitStack
 from enum import StrEnum
 
-from callcenter import config
 from callcenter.call.context import CallContext, done, refuse
 from callcenter.call.party import Party
 from callcenter.call.queue_phase import Connected
@@ -30,11 +29,11 @@ class EndedBy(StrEnum):
 class Conversation:
     """One caller with one agent, from the agent's answer to the first hang-up."""
 
-    def __init__(self, context: CallContext, connected: Connected, queue: config.Queue) -> None:
+    def __init__(self, context: CallContext, connected: Connected) -> None:
         self._context = context
         self._agent: Party = connected.agent
         self._agent_id = connected.offer.agent_id
-        self._queue = queue
+        self._queue = connected.queue
         self.words: list[LegWords] = []
         self._sides: list[BridgeSide] = []
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import ivr
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
 from callcenter.call.signals import Command, Gone, Key, Played, TimerFired
+from callcenter.errors import CallCenterError
 from callcenter.events import EventType
 
 log = logging.getLogger(__name__)
 
 Step = ivr.JoinQueue | ivr.Voicemail | ivr.Transfer | ivr.HangUp
 """What the engine asks for that is not done by playing and listening."""
-
-TIMER_PREFIX = "ivr:"
 
 
 class IvrPhase:
@@ -23,8 +22,7 @@ class IvrPhase:
     def __init__(self, context: CallContext, engine: ivr.Engine) -> None:
         self._context = context
         self._engine = engine
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._play_id = 0
+        self._timers: dict[int, asyncio.TimerHandle] = {}
         self._playing: asyncio.Task[None] | None = None
 
     async def next_step(self, event: ivr.Event | None) -> Step:
@@ -54,12 +52,11 @@ class IvrPhase:
         match signal:
             case Key(digit):
                 return self._feed(ivr.Digit(digit))
-            case Played(play_id, complete) if play_id == self._play_id and complete:
-                return self._feed(ivr.Played())
-            case TimerFired(timer) if timer.removeprefix(TIMER_PREFIX) in self._timers:
-                name = timer.removeprefix(TIMER_PREFIX)
-                del self._timers[name]
-                return self._feed(ivr.Timeout(name))
+            case Played(play_id, complete) if complete:
+                return self._feed(ivr.Played(play_id))
+            case TimerFired(timer) if timer in self._timers:
+                del self._timers[timer]
+                return self._feed(ivr.Timeout(timer))
             case Gone(party) if party is self._context.caller:
                 self._feed(ivr.HungUp())
                 raise CallerGoneError
@@ -73,11 +70,10 @@ class IvrPhase:
     async def _carry_out(self, action: ivr.Action) -> None:
         journal = self._context.journal
         match action:
-            case ivr.Play(prompts):
+            case ivr.Play(prompts=prompts, play_id=play_id):
                 await self._stop_playing()
-                self._play_id += 1
                 self._playing = self._context.tasks.create_task(
-                    self._play(self._play_id, prompts), name=f"prompt of call {self._context.call_id}"
+                    self._play(play_id, prompts), name=f"prompt of call {self._context.call_id}"
                 )
             case ivr.StopPlaying():
                 await self._stop_playing()
@@ -95,29 +91,32 @@ class IvrPhase:
                 journal.write(EventType.IVR_NO_MATCH, node=node)
 
     async def _play(self, play_id: int, prompts: Sequence[ivr.Prompt]) -> None:
-        pcm16 = b"".join([await self._sound(prompt) for prompt in prompts])
+        try:
+            pcm16 = b"".join([await self._sound(prompt) for prompt in prompts])
+        except CallCenterError as error:
+            log.error("call %s: a prompt stays silent: %s", self._context.call_id, error)
+            pcm16 = b""
         complete = await self._context.caller.play(pcm16)
         self._context.inbox.put(Played(play_id, complete))
 
     async def _sound(self, prompt: ivr.Prompt) -> bytes:
         sounds = self._context.services.prompts
-        if prompt.wav is not None:
-            return await sounds.wav(prompt.wav)
-        return await sounds.pcm(prompt.text)
+        if isinstance(prompt, ivr.Wav):
+            return await sounds.wav(prompt.path)
+        return await sounds.pcm(prompt.text, prompt.name)
 
     async def _stop_playing(self) -> None:
-        if self._playing is not None and not self._playing.done():
+        playing, self._playing = self._playing, None
+        if playing is not None and not playing.done():
+            playing.cancel()
             await self._context.caller.quiet()
-        self._playing = None
-        self._play_id += 1
 
-    def _start_timer(self, timer: str, seconds: float) -> None:
+    def _start_timer(self, timer: int, seconds: float) -> None:
         self._cancel_timer(timer)
-        fired = TimerFired(TIMER_PREFIX + timer)
         loop = asyncio.get_running_loop()
-        self._timers[timer] = loop.call_later(seconds, self._context.inbox.put, fired)
+        self._timers[timer] = loop.call_later(seconds, self._context.inbox.put, TimerFired(timer))
 
-    def _cancel_timer(self, timer: str) -> None:
+    def _cancel_timer(self, timer: int) -> None:
         handle = self._timers.pop(timer, None)
         if handle is not None:
             handle.cancel()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import ivr
 from callcenter import config
-from callcenter.acd.dispatcher import Offer, QueueRefusedError, Ticket
+from callcenter.acd.dispatcher import LineRefusedError, Offer, Refusal, Ticket
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
 from callcenter.call.party import Party
 from callcenter.call.signals import (
@@ -21,17 +21,22 @@ from callcenter.call.signals import (
     TimerFired,
 )
 from callcenter.call.state import CallInput
-from callcenter.errors import CallCenterError, GatewayError
+from callcenter.errors import CallCenterError, GatewayError, StorageError
 from callcenter.events import EventType, LeftReason
 from callcenter.telephony.port import DialResult
 from callcenter.telephony.shell import new_token, reference_of
 
 log = logging.getLogger(__name__)
 
-ACCEPT_DEADLINE_S = 30.0
-"""How long an agent who answered waits for a database that is away."""
 _WAITED = "queue:waited"
 _ANNOUNCE = "queue:announce"
+
+_REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
+    DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
+    DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
+    DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
+    DialResult.FAILED: (EventType.OFFER_CANCELLED, "failed"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Connected:
 
     offer: Offer
     agent: Party
+    queue: config.Queue
 
 
 @dataclass(slots=True)
@@ -69,6 +75,7 @@ class QueuePhase:
         self._overdue = False
         self._entered_s = 0.0
         self._original_position = 0
+        self._position = 0
 
     async def run(self) -> Connected | LeftReason:
         """Wait for an agent, or for a reason to leave.
@@ -76,47 +83,47 @@ class QueuePhase:
         Raises ``CallerGoneError`` when the caller hangs up; the events are written then.
         """
         services, queue = self._context.services, self._queue
-        priority = self._step.priority if self._step.priority is not None else queue.priority
+        priority = queue.priority + self._step.priority
         try:
-            async with services.dispatcher.wait(
-                self._context.call_id, queue.name, priority, queue.max_length, queue.refuse_when_unstaffed
-            ) as ticket:
+            async with services.dispatcher.wait(self._context.call_id, queue, priority) as ticket:
                 return await self._wait(ticket)
-        except QueueRefusedError as error:
-            reason = LeftReason(error.reason)
-            self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=reason.value)
-            return reason
+        except LineRefusedError as error:
+            self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=error.reason.value)
+            return error.reason
 
     async def _wait(self, ticket: Ticket) -> Connected | LeftReason:
         context = self._context
         context.move(CallInput.JOIN)
         self._entered_s = context.seconds()
-        self._original_position = ticket.original_position
+        assert ticket.place is not None
+        self._position = self._original_position = ticket.place.position
         context.journal.write(
             EventType.QUEUE_ENTERED,
             queue=self._queue.name,
-            position=ticket.original_position,
+            position=self._original_position,
             priority=ticket.priority,
         )
         context.caller.loop(context.services.prompts.music())
         self._later(self._queue.max_wait_s, TimerFired(_WAITED))
         self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
-        offers = context.tasks.create_task(self._offers(ticket), name=f"offers of call {context.call_id}")
+        self._ask_for_offer(ticket)
         try:
             return await self._loop(ticket)
         except (CallerGoneError, HangUpAskedError):
-            await self._abandoned(ticket)
+            self._abandoned()
             raise
         finally:
-            offers.cancel()
+            self._asking.cancel()
             for handle in self._handles:
                 handle.cancel()
             self._cancel_ring("left")
             await context.caller.quiet()
 
-    async def _offers(self, ticket: Ticket) -> None:
-        while True:
+    def _ask_for_offer(self, ticket: Ticket) -> None:
+        async def ask() -> None:
             self._context.inbox.put(Offered(await ticket.offer()))
+
+        self._asking = self._context.tasks.create_task(ask(), name=f"offer to call {self._context.call_id}")
 
     async def _loop(self, ticket: Ticket) -> Connected | LeftReason:
         context = self._context
@@ -183,7 +190,8 @@ class QueuePhase:
                 call_id=context.call_id,
                 ttl_s=self._queue.ring_timeout_s + 30,
             )
-            await context.services.dispatcher.ringing(offer)
+            if not await context.services.dispatcher.ringing(offer):
+                raise GatewayError("the offer no longer stands")
             call_ref = await gateway.originate(
                 offer.address, context.caller.info.from_number, token, self._queue.ring_timeout_s
             )
@@ -203,9 +211,7 @@ class QueuePhase:
             return None
         context = self._context
         ring.timer.cancel()
-        stands = await context.services.retrying(
-            lambda: ticket.accepted(ring.offer), deadline_s=ACCEPT_DEADLINE_S
-        )
+        stands = await ticket.accepted(ring.offer)
         self._ring = None
         if not stands:
             context.move(CallInput.UNRING)
@@ -213,10 +219,11 @@ class QueuePhase:
                 EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason="freed"
             )
             await agent.hang_up()
+            self._ask_for_offer(ticket)
             return None
         context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=ring.offer.agent_id)
         context.move(CallInput.CONNECT)
-        return Connected(ring.offer, agent)
+        return Connected(ring.offer, agent, self._queue)
 
     async def _dial_failed(self, ticket: Ticket, reference: str, result: DialResult) -> None:
         ring = self._ring
@@ -225,18 +232,12 @@ class QueuePhase:
         self._ring = None
         ring.timer.cancel()
         context = self._context
-        kind, reason = {
-            DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
-            DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
-            DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
-            DialResult.FAILED: (EventType.OFFER_CANCELLED, "failed"),
-        }[result]
+        kind, reason = _REFUSALS[result]
         context.move(CallInput.UNRING)
         context.journal.write(kind, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason)
         self._drop_telephone(ring)
-        await context.services.retrying(
-            lambda: ticket.refused(ring.offer, reason), deadline_s=ACCEPT_DEADLINE_S
-        )
+        await ticket.refused(ring.offer, reason)
+        self._ask_for_offer(ticket)
 
     def _cancel_ring(self, reason: str) -> None:
         ring, self._ring = self._ring, None
@@ -265,9 +266,13 @@ class QueuePhase:
         self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
         if not self._step.announce_position or self._ring is not None:
             return
-        position = await ticket.position()
+        try:
+            position = await ticket.position()
+        except StorageError:
+            return
         if position is None:
             return
+        self._position = position
         self._context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
         text = f"You are number {position} in the queue. Please stay on the line."
         self._context.tasks.create_task(self._say(text), name=f"announcement of call {self._context.call_id}")
@@ -278,12 +283,12 @@ class QueuePhase:
         if self._ring is None and self._handles:
             self._context.inbox.put(Played(-1, await caller.play(pcm16)))
 
-    async def _abandoned(self, ticket: Ticket) -> None:
+    def _abandoned(self) -> None:
         self._cancel_ring("caller gone")
         self._context.journal.write(
             EventType.QUEUE_ABANDONED,
             queue=self._queue.name,
-            position=ticket.last_position,
+            position=self._position,
             original_position=self._original_position,
             wait_s=round(self._context.seconds() - self._entered_s, 3),
         )

@@ -1,10 +1,9 @@
 """What a call needs from the rest of the program, handed over once by the composition root."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from asr import Recognizer
@@ -20,15 +19,6 @@ from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.telephony.port import Gateway
 from ivr import Flow
-
-T = TypeVar("T")
-
-
-class Retrying(Protocol):
-    """Runs a write again until the database takes it or the deadline passes."""
-
-    async def __call__(self, operation: Callable[[], Awaitable[Any]], *, deadline_s: float) -> Any:
-        """Return what the operation returns; raises ``StorageError`` after the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,6 @@ class CallServices:
     transcripts: Transcripts
     leg_tokens: LegTokens
     recognizer: Recognizer | None
-    retrying: Retrying
     background: Background
 
     def flow_for(self, number: str) -> Flow:

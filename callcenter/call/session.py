@@ -7,7 +7,6 @@ Everything a phase hears comes through one inbox, in order. Every step is writte
 
 import asyncio
 import logging
-from collections.abc import Callable
 from uuid import UUID
 
 import ivr
@@ -23,12 +22,10 @@ from callcenter.call.signals import AgentArrived, Command, DialFailed, Gone, Inb
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
-from callcenter.errors import CallCenterError, GatewayError
-from callcenter.events import EndCause, EventType
+from callcenter.errors import GatewayError, TransitionError
+from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
-
-WRITE_DEADLINE_S = 60.0
 
 _CAUSE_OF = {
     EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
@@ -50,6 +47,7 @@ class CallSession:
         self._context: CallContext | None = None
         self._connected: Connected | None = None
         self._words: list[LegWords] = []
+        self._disposition = ""
 
     @property
     def state(self) -> CallState:
@@ -72,9 +70,12 @@ class CallSession:
 
     async def command(self, name: str, argument: str) -> None:
         """Ask the call to do something; raises ``TransitionError`` if its state does not allow it."""
+        if name == "disposition":
+            self._disposition = argument
+            return
         command = Command(name, argument, asyncio.get_running_loop().create_future())
         if self.state is CallState.ENDED:
-            raise CallCenterError("the call has ended")
+            raise TransitionError("the call has ended")
         self._inbox.put(command)
         await command.done
 
@@ -116,14 +117,15 @@ class CallSession:
                 step = await phase.next_step(event)
                 match step:
                     case ivr.HangUp(reason):
-                        return EndCause(reason)
+                        return EndCause(reason.value)
                     case ivr.JoinQueue():
                         left = await self._queue(context, step)
                         if isinstance(left, EndCause):
                             return left
-                        event = ivr.QueueEnded(left)
+                        event = ivr.QueueEnded(ivr.QueueExit(left.value))
                     case ivr.Voicemail():
-                        event = ivr.VoicemailEnded(await self._voicemail(context, step))
+                        await self._voicemail(context, step)
+                        event = ivr.VoicemailEnded()
                     case ivr.Transfer(number):
                         if await self._transferred(number):
                             return EndCause.TRANSFERRED
@@ -133,22 +135,22 @@ class CallSession:
         except HangUpAskedError:
             return EndCause.COMPLETED
 
-    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | str:
+    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | LeftReason:
         queue = self._services.settings.queue(step.queue)
         result = await QueuePhase(context, step, queue).run()
         if not isinstance(result, Connected):
-            return result.value
+            return result
         self._connected = result
-        conversation = Conversation(context, result, queue)
+        conversation = Conversation(context, result)
         try:
             return _CAUSE_OF[await conversation.run()]
         finally:
             self._words += conversation.words
 
-    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> str:
+    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> None:
         phase = VoicemailPhase(context, step)
         try:
-            return await phase.run()
+            await phase.run()
         finally:
             self._words += phase.words
 
@@ -195,15 +197,14 @@ class CallSession:
 
     async def _wrap_up(self, connected: Connected) -> None:
         agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher
-        queue = self._services.settings.queue(connected.offer.queue)
+        queue = connected.queue
         self._journal.write(EventType.ACW_STARTED, queue=queue.name, agent=agent_id)
-        disposition = ""
         try:
-            await self._retrying(lambda: dispatcher.wrap_up(agent_id, self.call_id))
-            disposition = await dispatcher.wait_wrap_up(agent_id, self.call_id, queue.wrap_up_s)
+            if queue.wrap_up_s and await dispatcher.wrap_up(agent_id, self.call_id):
+                await dispatcher.wait_wrap_up(agent_id, self.call_id, queue.wrap_up_s)
         finally:
             self._journal.write(
-                EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=disposition
+                EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=self._disposition
             )
 
     async def _let_go(self) -> None:
@@ -213,11 +214,4 @@ class CallSession:
         if connected is None:
             return
         await connected.agent.hang_up()
-        agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher
-        self._services.background.spawn(
-            self._retrying(lambda: dispatcher.release(agent_id, self.call_id)),
-            name=f"freeing the agent of call {self.call_id}",
-        )
-
-    async def _retrying(self, operation: Callable[[], object]) -> None:
-        await self._services.retrying(operation, deadline_s=WRITE_DEADLINE_S)  # type: ignore[arg-type]
+        await self._services.dispatcher.release(connected.offer.agent_id, self.call_id)

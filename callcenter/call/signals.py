@@ -38,9 +38,9 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
-    """A timer ran out."""
+    """A timer ran out: one of the IVR engine's, by number, or one of a phase, by name."""
 
-    timer: str
+    timer: int | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from callcenter.errors import StorageError
 from callcenter.events import EventType
 from callcenter.media import flac
 from callcenter.media.bridge import Tap
+from callcenter.storage.pool import retrying
 from callcenter.telephony.port import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
         )
 
     def tap(self, channel: int) -> Tap:
-        """Return the tap of the bridge that writes to ``channel`` (0 left, the caller; 1 right, the agent)."""
+        """Return the tap that writes to ``channel``: 0 left, the caller; 1 right, the agent."""
         write, offset = self._recording.write, self._offset_samples
         return lambda pcm16, position: write(channel, pcm16, position - offset)
 
@@ -71,7 +72,7 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
     async def _open_row(self) -> None:
         services = self._context.services
         try:
-            await services.retrying(
+            await retrying(
                 lambda: services.recordings.open(
                     recording_id=self._id,
                     call_id=self._context.call_id,
@@ -95,7 +96,7 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
             relative = await self._compress()
         write = services.recordings.fail if failed else services.recordings.finish
         try:
-            await services.retrying(
+            await retrying(
                 lambda: write(self._id, path=str(relative), duration_ms=round(duration_s * 1000)),
                 deadline_s=ROW_DEADLINE_S,
             )

@@ -8,6 +8,7 @@ from asr import LegSession, Recognizer, Segment
 from callcenter.call.context import CallContext
 from callcenter.errors import StorageError
 from callcenter.events import EventType
+from callcenter.storage.pool import retrying
 from callcenter.storage.transcripts import TranscriptSegment
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class LegWords:
     async def _store(self, row: TranscriptSegment) -> None:
         services = self._context.services
         try:
-            await services.retrying(lambda: services.transcripts.add([row]), deadline_s=STORE_DEADLINE_S)
+            await retrying(lambda: services.transcripts.add([row]), deadline_s=STORE_DEADLINE_S)
         except StorageError as error:
             log.error("call %s: words of %s could not be stored: %s", row.call_id, row.leg, error)
             self._failed("not stored")

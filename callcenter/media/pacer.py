@@ -66,7 +66,7 @@ class Pacer:
                     continue
                 if due_s:
                     self.late_max_ms = max(self.late_max_ms, (now - due_s) * 1000)
-                await self._pump(paced, now)
+                await self._pump(paced, max(now, due_s))
             await self._sleep(loop)
 
     async def _pump(self, paced: Paced, now: float) -> None:

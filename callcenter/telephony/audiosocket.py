@@ -23,6 +23,7 @@ from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, web
 from callcenter import config
 from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
 from callcenter.telephony.audiosocket_codec import AudioSocketCodec
+from callcenter.telephony.handover import Handover
 from callcenter.telephony.port import (
     Audio,
     CodecEvent,
@@ -45,6 +46,9 @@ MAX_BACKLOG_BYTES = 32 * 1024
 """About 2 s of audio; more unsent than this and frames are dropped and counted."""
 ARI_TIMEOUT_S = 10.0
 
+OwnerOf = Callable[[str], Awaitable[UUID | None]]
+"""The process that waits for the leg with this UUID; ``None`` where any may take it."""
+
 AnnounceUuid = Callable[[str, str, str, str], Awaitable[None]]
 """(uuid, call_ref, from, to): expect a leg with this UUID. Raises ``LegRefusedError`` if it was announced."""
 
@@ -59,6 +63,11 @@ class AudioSocketLeg:
         self._writer = writer
         self._codec = codec
         self._counters = counters
+
+    @property
+    def transport(self) -> asyncio.WriteTransport:
+        """The connection itself."""
+        return self._writer.transport
 
     def started(self, event: LegStarted) -> None:
         """Take over who the leg is."""
@@ -107,6 +116,9 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     session: ClientSession
     accept: LegAcceptor
     announce: AnnounceUuid
+    owner_of: OwnerOf
+    node_id: UUID
+    handover: Handover
     reuse_port: bool = False
     name: str = "asterisk"
     counters: MediaCounters = field(default_factory=MediaCounters)
@@ -121,6 +133,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
 
     async def __aenter__(self) -> Self:
         """Listen."""
+        self.handover.receive("audiosocket", self._protocol)
         self._server = await asyncio.start_server(
             self._connected, self.settings.host, self.settings.port, reuse_port=self.reuse_port or None
         )
@@ -172,6 +185,9 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
 
     # Media.
 
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(), self._connected)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -190,11 +206,14 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         self, reader: asyncio.StreamReader, codec: AudioSocketCodec, leg: AudioSocketLeg
     ) -> None:
         try:
-            sink, early = await self._begin(reader, codec, leg)
+            begun = await self._begin(reader, codec, leg)
         except (ProtocolError, LegRefusedError, StorageError, OverloadedError) as error:
             self.counters.refused += 1
             log.warning("audiosocket: a connection was closed at its start: %s", error)
             return
+        if begun is None:
+            return
+        sink, early = begun
         reason = "lost"
         try:
             reason = await self._listen(reader, codec, sink, early)
@@ -207,7 +226,9 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
 
     async def _begin(
         self, reader: asyncio.StreamReader, codec: AudioSocketCodec, leg: AudioSocketLeg
-    ) -> tuple[LegSink, list[CodecEvent]]:
+    ) -> tuple[LegSink, list[CodecEvent]] | None:
+        """Take the UUID; ``None`` when the leg was handed to the process that waits for it."""
+        head = b""
         try:
             async with asyncio.timeout(UUID_TIMEOUT_S):
                 events: list[CodecEvent] = []
@@ -215,6 +236,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
                     data = await reader.read(4096)
                     if not data:
                         raise ProtocolError("the connection ended before its UUID")
+                    head += data
                     events = list(codec.receive(data))
         except TimeoutError:
             raise ProtocolError(f"no UUID within {UUID_TIMEOUT_S:g} s") from None
@@ -224,6 +246,11 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         if not isinstance(first, LegStarted):
             raise ProtocolError("the first frame is not the UUID")
         leg.started(first)
+        owner = await self.owner_of(leg.info.token)
+        if owner not in (None, self.node_id):
+            assert owner is not None
+            self.handover.give(owner, "audiosocket", leg.transport, head)
+            return None
         return await self.accept(leg), early
 
     async def _listen(

@@ -40,4 +40,4 @@ def new_token() -> str:
 
 def reference_of(token: str) -> str:
     """Name a token where the token itself must not be seen: in addresses and channel names."""
-    return sha256(token.encode()).hexdigest()[:32]
+    return sha256(token.encode()).hexdigest()

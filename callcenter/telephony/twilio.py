@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
+from uuid import UUID
 
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, WSMsgType, web
 
 from callcenter import config
 from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
 from callcenter.telephony import twilio_signature
+from callcenter.telephony.handover import Handover
 from callcenter.telephony.port import (
     Audio,
     DialResult,
@@ -55,14 +57,21 @@ Announce = Callable[[str, str, str, str], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where the network reaches us: ``public`` any process, ``node`` this one. No trailing slash."""
+    """Where the network reaches us: ``public`` any process, ``node`` this machine. No trailing slash."""
 
     public: str
     node: str
+    node_id: UUID
 
-    def media(self, base: str) -> str:
-        """The media WebSocket's address under ``base``."""
-        return "ws" + base.removeprefix("http") + MEDIA_PATH
+    @property
+    def any_media(self) -> str:
+        """The media WebSocket of any process, for callers."""
+        return "ws" + self.public.removeprefix("http") + MEDIA_PATH
+
+    @property
+    def own_media(self) -> str:
+        """The media WebSocket of this very process, for agents who belong to its calls."""
+        return "ws" + self.node.removeprefix("http") + f"{MEDIA_PATH}/{self.node_id}"
 
 
 class TwilioLeg:
@@ -131,6 +140,7 @@ class TwilioGateway:
     accept: LegAcceptor
     announce: Announce
     on_dial_result: DialListener
+    handover: Handover
     name: str = "twilio"
     counters: MediaCounters = field(default_factory=MediaCounters)
 
@@ -139,6 +149,7 @@ class TwilioGateway:
         return [
             web.post(VOICE_PATH, self._voice),
             web.get(MEDIA_PATH, self._media),
+            web.get(MEDIA_PATH + "/{node}", self._media_of_node),
             web.post(STATUS_PATH + "/{reference}", self._status),
         ]
 
@@ -147,7 +158,7 @@ class TwilioGateway:
     async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
         """Dial ``to``; on answer the network opens a media WebSocket to this very process."""
         stream = (
-            f'<Stream url="{escape(self.urls.media(self.urls.node))}">'
+            f'<Stream url="{escape(self.urls.own_media)}">'
             f'<Parameter name="token" value="{escape(token)}"/></Stream>'
         )
         form = [
@@ -210,7 +221,7 @@ class TwilioGateway:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
         twiml = (
             '<?xml version="1.0" encoding="UTF-8"?><Response><Connect>'
-            f'<Stream url="{escape(self.urls.media(self.urls.public))}">'
+            f'<Stream url="{escape(self.urls.any_media)}">'
             f'<Parameter name="token" value="{escape(token)}"/></Stream></Connect></Response>'
         )
         return web.Response(text=twiml, content_type="text/xml")
@@ -243,6 +254,23 @@ class TwilioGateway:
         raise web.HTTPForbidden(text="wrong signature")
 
     # Media.
+
+    async def _media_of_node(self, request: web.Request) -> web.StreamResponse:
+        try:
+            node_id = UUID(request.match_info["node"])
+        except ValueError:
+            raise web.HTTPNotFound from None
+        if node_id == self.urls.node_id:
+            return await self._media(request)
+        self._check_signature(request, ("ws", "wss"), None)
+        transport = request.transport
+        try:
+            if transport is not None:
+                self.handover.give(node_id, "http", transport, _head_of(request))
+        except LegRefusedError as error:
+            log.warning("twilio: a leg was refused: %s", error)
+            raise web.HTTPNotFound from None
+        return web.Response()
 
     async def _media(self, request: web.Request) -> web.WebSocketResponse:
         self._check_signature(request, ("ws", "wss"), None)
@@ -311,3 +339,9 @@ class TwilioGateway:
                 return "oversized or broken frame" if socket.close_code in {1002, 1007, 1009} else "lost"
             else:
                 return "closed" if socket.close_code == 1000 else "lost"
+
+
+def _head_of(request: web.Request) -> bytes:
+    lines = [f"{request.method} {request.raw_path} HTTP/1.1".encode()]
+    lines += [name + b": " + value for name, value in request.raw_headers]
+    return b"\r\n".join([*lines, b"", b""])

@@ -1,0 +1,100 @@
+"""Several service processes behind one listening address.
+
+Each child listens on the same address itself (``SO_REUSEPORT``; the kernel deals the connections out) and
+is a node of its own in the database. The parent carries no calls: it starts children, starts one again
+that died, and passes the signal to stop on.
+"""
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import time
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from callcenter import config
+from callcenter.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+RESTART_PAUSE_S = 1.0
+GIVE_UP_AFTER_S = 5.0
+"""A first child that ends within this time has a reason that a restart will not mend."""
+
+
+def bind_shared(host: str, port: int) -> socket.socket:
+    """Bind a socket that other processes may bind too; raises ``UsageError`` when it is not free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        shared = socket.socket(family, kind, protocol)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(address)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return shared
+
+
+def serve_many(settings: config.Settings, processes: int) -> int:
+    """Serve with ``processes`` children until SIGTERM or SIGINT; returns the exit status."""
+    with bind_shared(settings.server.host, settings.server.port) as reserved:
+        port = reserved.getsockname()[1]
+        server = settings.server.model_copy(update={"port": port})
+        return _Children(settings.model_copy(update={"server": server}), processes).run()
+
+
+class _Children:
+    def __init__(self, settings: config.Settings, count: int) -> None:
+        self._settings = settings
+        self._context = multiprocessing.get_context("spawn")
+        self._children: list[BaseProcess] = []
+        self._count = count
+        self._stopping = False
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        started_s = time.monotonic()
+        self._children = [self._start() for _ in range(self._count)]
+        while not self._stopping:
+            multiprocessing.connection.wait(
+                [child.sentinel for child in self._children], timeout=RESTART_PAUSE_S
+            )
+            dead = [child for child in self._children if not child.is_alive()]
+            if dead and time.monotonic() - started_s < GIVE_UP_AFTER_S:
+                self._stop(signal.SIGTERM, None)
+                self._join()
+                return dead[0].exitcode or 1
+            for child in dead if not self._stopping else []:
+                log.error("process %s ended with status %s; starting another", child.pid, child.exitcode)
+                self._children.remove(child)
+                self._children.append(self._start())
+        return self._join()
+
+    def _start(self) -> BaseProcess:
+        child = self._context.Process(target=_child, args=(self._settings,), name="callcenter serve")
+        child.start()
+        return child
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+        for child in self._children:
+            if child.is_alive() and child.pid is not None:
+                os.kill(child.pid, signal.SIGTERM)
+
+    def _join(self) -> int:
+        for child in self._children:
+            child.join()
+        return max((abs(child.exitcode or 0) for child in self._children), default=0)
+
+
+def _child(settings: config.Settings) -> None:
+    from callcenter.app import Place, run_service
+    from callcenter.cli import report_errors, set_up_logging
+
+    set_up_logging(settings.log_level)
+    shared = bind_shared(settings.server.host, settings.server.port)
+    raise SystemExit(report_errors(lambda: run_service(settings, Place(shared, shares_ports=True))))
