@@ -1,4 +1,8 @@
-"""Storing events: the rows of the log and what they change in ``callcenter.call``, in one transaction."""
+"""Storing events: the rows of the log and what they change in ``callcenter.call``, in one transaction.
+
+``event_id`` is drawn before the commit, so with several processes a row can become visible after one with
+a larger id. A reader follows the announced spans, which come with the commit, or looks back a little.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,12 +13,6 @@ import asyncpg
 
 from callcenter.events import Event, EventType
 
-EVENT_CHANNEL = "event"
-EVENT_LOCK = 0x63616C6C_00000002
-
-# Identity values are drawn before the commit. Without this lock a reader that goes on after the largest
-# event_id it has seen would miss the rows of a transaction that drew earlier and committed later.
-IN_ORDER = "SELECT pg_advisory_xact_lock($1)"
 INSERT = """
 -- What is there already was stored by an attempt whose commit was not heard of.
 WITH stored AS (
@@ -77,7 +75,6 @@ async def store(connection: asyncpg.Connection, events: Sequence[Event]) -> Stor
     An event that is in the log already, by call and number or by agent, time and content, is left as it
     is. Raises the library's errors for values that the schema does not take.
     """
-    await connection.execute(IN_ORDER, EVENT_LOCK)
     stored: int = await connection.fetchval(INSERT, *_columns([_row(event) for event in events]))
     started = [_call(event) for event in events if event.type is EventType.CALL_STARTED]
     if started:

@@ -175,30 +175,6 @@ async def test_leaving_stores_what_is_pending(database: Database) -> None:
     assert await database.fetchval("SELECT count(*) FROM callcenter.event") == 3 * BATCH_SIZE + 1
 
 
-async def test_a_reader_that_goes_on_after_the_last_id_misses_nothing(database: Database) -> None:
-    """Several processes write; ids become visible in their order."""
-    seen: list[int] = []
-
-    async def write(log: EventLog) -> None:
-        call = Call(log.append)
-        for _ in range(60):
-            call.write(EventType.IVR_ENTERED)
-            await log.flush()
-
-    async with EventLog(database) as one, EventLog(database) as two, EventLog(database) as three:
-        writers = asyncio.gather(*(write(log) for log in (one, two, three)))
-        while not writers.done() or len(seen) < 180:
-            last = seen[-1] if seen else 0
-            rows = await database.fetch(
-                "SELECT event_id FROM callcenter.event WHERE event_id > $1 ORDER BY 1", last
-            )
-            seen += [row["event_id"] for row in rows]
-            assert len(seen) <= 180
-            if writers.done() and not rows:
-                break
-    assert len(seen) == 180
-
-
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_an_outage_loses_and_doubles_nothing(own_postgres: PostgresServer, mode: Any) -> None:
     async with Database.connect(own_postgres.url) as database:
