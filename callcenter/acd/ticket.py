@@ -1,0 +1,136 @@
+"""One caller's stand in the line, as the call that carries the caller sees it."""
+
+import asyncio
+from collections import deque
+from typing import Literal
+from uuid import UUID
+
+from callcenter import config
+from callcenter.acd.presence import AgentEvent, refused
+from callcenter.errors import OverloadedError
+from callcenter.events import LeftReason
+from callcenter.storage.pool import retrying
+from callcenter.storage.queue_line import AfterOffer, Offer, Place, QueueLine
+
+PATIENCE_S = 60
+"""How long a call waits for a database that is away before it gives up."""
+
+EXCLUDE_S = 30
+REST_S = 10
+REMEMBERED_OFFERS = 16
+
+Refusal = Literal["rejected", "missed", "failed"]
+"""Why an agent did not come: said no, let it ring, could not be reached."""
+
+
+def _after(event: AgentEvent, rest_s: float) -> AfterOffer:
+    agent = refused(event)
+    return AfterOffer(agent.state, agent.reason, rest_s=rest_s, exclude_s=EXCLUDE_S)
+
+
+# An agent whose line fails rests a little, else one dead telephone would run through the whole line.
+AFTER: dict[Refusal, AfterOffer] = {
+    "rejected": _after(AgentEvent.REFUSE, 0),
+    "missed": _after(AgentEvent.MISS, 0),
+    "failed": _after(AgentEvent.REFUSE, REST_S),
+}
+
+
+class LineRefusedError(OverloadedError):
+    """The queue takes no more callers (``FULL``) or nobody is there to serve it (``EMPTY``)."""
+
+    def __init__(self, queue: str, reason: LeftReason) -> None:
+        super().__init__(f"queue {queue} is {reason}")
+        self.reason = reason
+
+
+class Ticket:
+    """A place in line. Made by ``Dispatcher.wait``, used by one task.
+
+    Its methods wait out an outage of the database of up to ``PATIENCE_S`` and raise ``StorageError`` after
+    that.
+    """
+
+    def __init__(
+        self, line: QueueLine, node_id: UUID, call_id: UUID, queue: config.Queue, priority: int
+    ) -> None:
+        self.call_id = call_id
+        self.queue = queue.name
+        self.priority = priority
+        self.place: Place | None = None
+        self.served = False
+        self.accepting: Offer | None = None
+        self._line = line
+        self._node_id = node_id
+        self._settings = queue
+        self._pending: Offer | None = None
+        self._arrived = asyncio.Event()
+        self._known: deque[UUID] = deque(maxlen=REMEMBERED_OFFERS)
+        self._in_hand = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the caller stands in line and no offer is known of."""
+        return self.place is not None and not (self.served or self._in_hand or self._arrived.is_set())
+
+    async def enter(self) -> None:
+        """Stand in line; raises ``LineRefusedError``."""
+        place = await retrying(
+            lambda: self._line.enter(self.call_id, self._node_id, self._settings, self.priority),
+            deadline_s=PATIENCE_S,
+        )
+        if isinstance(place, LeftReason):
+            raise LineRefusedError(self.queue, place)
+        self.place = place
+
+    def deliver(self, offer: Offer) -> None:
+        """Take an offer; one that comes twice, by notification and by polling, counts once.
+
+        A newer offer takes the place of one that nobody has fetched: that one has been swept.
+        """
+        if offer.offer_id in self._known:
+            return
+        self._known.append(offer.offer_id)
+        self._pending = offer
+        self._arrived.set()
+
+    async def offer(self) -> Offer:
+        """Wait until an agent has been found."""
+        self._in_hand = False
+        while (offer := self._pending) is None:
+            await self._arrived.wait()
+        self._pending = None
+        self._arrived.clear()
+        self._in_hand = True
+        return offer
+
+    async def refused(self, offer: Offer, reason: Refusal) -> None:
+        """The agent did not come; the caller keeps the place and gets other agents first for 30 s.
+
+        Who rejected is available again at the end of the idle line, who missed is on a break, who could
+        not be reached gets no offer for 10 s. Nothing happens when the offer no longer stands.
+        """
+        await retrying(lambda: self._line.take_back(offer, AFTER[reason]), deadline_s=PATIENCE_S)
+        self._in_hand = False
+
+    async def accepted(self, offer: Offer) -> bool:
+        """The agent came: out of the line. False when the offer no longer stands; then wait for another."""
+        self.accepting = offer
+        stands = await retrying(lambda: self._line.accept(offer), deadline_s=PATIENCE_S)
+        self.accepting = None
+        self.served = self.served or stands
+        self._in_hand = stands
+        return stands
+
+    async def position(self) -> int | None:
+        """The live place in line, 1 is next; ``None`` once the line was left.
+
+        Asked once only: an announcement can do without it, so an outage is raised at once.
+        """
+        return await self._line.position(self.call_id)
+
+    async def rejoin(self) -> None:
+        """Put back a row that was lost while the caller waits."""
+        if self.place is not None:
+            at = self.place.entered_at
+            await self._line.rejoin(self.call_id, self._node_id, self.queue, self.priority, at)

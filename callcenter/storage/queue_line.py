@@ -1,0 +1,220 @@
+"""The waiting line: who waits, who is offered to whom.
+
+Any process may match for all of them. Lock order everywhere: the entry, then the agent; the matching
+statement takes both but waits for neither. An offer is a pair of rows with one ``offer_id``: the agent
+``reserved`` or ``ringing``, the entry ``offered``; what ends it asks for both, so that a process that has
+slept cannot move an agent who was freed meanwhile. The trigger ``agent_changed`` logs and notifies.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from callcenter import config
+from callcenter.errors import StorageError
+from callcenter.events import LeftReason
+from callcenter.storage import queue_sql as sql
+from callcenter.storage.pool import Database
+
+MATCH_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A caller offered to an agent, and how that agent is dialled."""
+
+    offer_id: UUID
+    call_id: UUID
+    node_id: UUID
+    agent_id: str
+    agent_name: str
+    gateway: str
+    address: str
+
+    @classmethod
+    def from_json(cls, payload: str) -> "Offer":
+        """Read the payload of the channel ``offer``; raises ``StorageError`` for anything else."""
+        try:
+            values = json.loads(payload)
+            return cls(
+                offer_id=UUID(values["offer_id"]),
+                call_id=UUID(values["call_id"]),
+                node_id=UUID(values["node_id"]),
+                agent_id=values["agent_id"],
+                agent_name=values["agent_name"],
+                gateway=values["gateway"],
+                address=values["address"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StorageError(f"not an offer: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A caller's place in line: 1 is next. ``entered_at`` is UTC on the database's clock."""
+
+    position: int
+    entered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AfterOffer:
+    """What an offer that came to nothing leaves behind.
+
+    ``state`` and ``reason`` are where the agent goes who wished for nothing else; ``rest_s`` is how long
+    the agent gets no offer at all, ``exclude_s`` how long not of this caller.
+    """
+
+    state: str
+    reason: str = ""
+    rest_s: float = 0
+    exclude_s: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLength:
+    """How a queue stands: callers in line, how many of them are being offered, the longest wait."""
+
+    queue: str
+    waiting: int
+    offered: int
+    longest_wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LineEntry:
+    """One caller in line; ``position`` counts from 1 within the queue."""
+
+    call_id: UUID
+    node_id: UUID
+    queue: str
+    priority: int
+    entered_at: datetime
+    state: str
+    agent_id: str | None
+    position: int
+
+
+class QueueLine:
+    """The waiting line of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def enter(
+        self, call_id: UUID, node_id: UUID, queue: config.Queue, priority: int
+    ) -> Place | LeftReason:
+        """Stand in line; ``LeftReason.FULL`` or ``EMPTY`` (nobody signed in) when the queue refuses.
+
+        May be repeated after an outage: a call that stands in line already gets its own place.
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(sql.LOCK_QUEUE, queue.name)
+            row = await connection.fetchrow(
+                sql.ENTER,
+                call_id,
+                node_id,
+                queue.name,
+                priority,
+                queue.max_length,
+                queue.refuse_when_unstaffed,
+            )
+            if row["entered_at"] is None:
+                return LeftReason.FULL if row["is_full"] else LeftReason.EMPTY
+            return Place(await connection.fetchval(sql.POSITION, call_id), row["entered_at"])
+
+    async def rejoin(
+        self, call_id: UUID, node_id: UUID, queue: str, priority: int, entered_at: datetime
+    ) -> None:
+        """Put back an entry that was lost while its caller still waits, at its old place."""
+        await self._database.execute(sql.REJOIN, call_id, node_id, queue, priority, entered_at)
+
+    async def position(self, call_id: UUID) -> int | None:
+        """The place in line, 1 is next; ``None`` for a call that is not in line."""
+        position: int | None = await self._database.fetchval(sql.POSITION, call_id)
+        return position
+
+    async def match(self) -> Offer | None:
+        """Claim the next pair of agent and caller and tell the caller's process.
+
+        ``None`` when there is no pair. While others hold all the rows looked at, looks again.
+        """
+        for _ in range(MATCH_ATTEMPTS):
+            row = await self._database.fetchrow(sql.MATCH)
+            if row is None:
+                return None
+            if row["offer"] is not None:
+                return Offer.from_json(row["offer"])
+        return None
+
+    async def ring(self, offer: Offer) -> bool:
+        """The agent is being called; false when the offer no longer stands."""
+        stands: bool = await self._database.fetchval(sql.RING, offer.call_id, offer.offer_id, offer.agent_id)
+        return stands
+
+    async def accept(self, offer: Offer) -> bool:
+        """The agent took the call: out of the line, talking; false when the offer no longer stands.
+
+        May be repeated after an outage.
+        """
+        stands: bool = await self._database.fetchval(
+            sql.ACCEPT, offer.call_id, offer.offer_id, offer.agent_id
+        )
+        return stands
+
+    async def take_back(self, offer: Offer, after: AfterOffer) -> bool:
+        """End an offer without a conversation: the caller keeps the place; false if it no longer stood."""
+        freed: int = await self._database.fetchval(
+            sql.TAKE_BACK,
+            offer.call_id,
+            offer.offer_id,
+            after.state,
+            after.reason,
+            after.rest_s,
+            after.exclude_s,
+        )
+        return freed > 0
+
+    async def leave(self, call_id: UUID, offer: Offer | None = None) -> None:
+        """Leave the line; an agent who holds an offer of this call is available again.
+
+        ``offer`` is one whose acceptance was asked for and never confirmed: its agent is freed as well.
+        """
+        agent_id, offer_id = (None, None) if offer is None else (offer.agent_id, offer.offer_id)
+        await self._database.execute(sql.LEAVE, call_id, agent_id, offer_id)
+
+    async def offers_of(self, node_id: UUID) -> list[Offer]:
+        """The offers that the calls of one process have and have not begun to ring."""
+        return [Offer.from_json(row["offer"]) for row in await self._database.fetch(sql.OFFERS, node_id)]
+
+    async def calls_of(self, node_id: UUID) -> set[UUID]:
+        """The calls of one process that stand in line."""
+        return {row["call_id"] for row in await self._database.fetch(sql.CALLS, node_id)}
+
+    async def sweep(self, older_than_s: float) -> int:
+        """End offers that nobody has handled for so long; returns how many agents were freed."""
+        freed = 0
+        for row in await self._database.fetch(sql.STALE, older_than_s):
+            claim = row["call_id"], row["offer_id"]
+            count: int = await self._database.fetchval(sql.TAKE_BACK, *claim, "available", "", 0.0, 0.0)
+            if count == 0:
+                count = await self._database.fetchval(sql.FREE_ALONE, row["agent_id"], row["offer_id"])
+            freed += count
+        await self._database.execute(sql.REQUEUE_ORPHANS)
+        return freed
+
+    async def drop_node(self, node_id: UUID) -> int:
+        """Remove the callers of a dead process and free its agents; returns how many callers."""
+        async with self._database.transaction() as connection:
+            gone = await connection.fetch(sql.DROP_CALLERS, node_id)
+            await connection.execute(sql.FREE_NODE, node_id)
+        return len(gone)
+
+    async def lengths(self) -> list[QueueLength]:
+        """All queues in which somebody waits."""
+        return [QueueLength(**row) for row in await self._database.fetch(sql.LENGTHS)]
+
+    async def entries(self, queue: str | None = None) -> list[LineEntry]:
+        """The callers in line in the order in which they are served, of one queue or of all."""
+        return [LineEntry(**row) for row in await self._database.fetch(sql.ENTRIES, queue)]

@@ -1,0 +1,71 @@
+"""A call center's rows: agents and callers on a fresh database."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from callcenter import config
+from callcenter.acd.presence import AgentEvent
+from callcenter.acd.roster import Roster
+from callcenter.storage.agents import AgentRecord, Agents
+from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import Offer, Place, QueueLine
+
+
+@dataclass
+class Center:
+    database: Database
+    node_id: UUID = field(default_factory=uuid4)
+
+    def __post_init__(self) -> None:
+        self.agents = Agents(self.database)
+        self.line = QueueLine(self.database)
+        self.roster = Roster(self.agents)
+
+    async def agent(self, name: str, queues: str = "sales", *, idle_s: float | None = 0) -> str:
+        """An agent available for ``idle_s`` seconds, or offline."""
+        await self.agents.create(
+            config.Agent(id=name, name=name.title(), address="+12025550142", queues=queues.split())
+        )
+        if idle_s is not None:
+            await self.roster.signal(name, AgentEvent.SIGN_IN)
+            await self.database.execute(
+                "UPDATE callcenter.agent SET state_since = state_since - make_interval(secs => $2)"
+                " WHERE agent_id = $1",
+                name,
+                float(idle_s),
+            )
+        return name
+
+    async def caller(self, queue: str = "sales", priority: int = 0, **limits: Any) -> UUID:
+        call_id = uuid4()
+        place = await self.line.enter(call_id, self.node_id, config.Queue(name=queue, **limits), priority)
+        assert isinstance(place, Place)
+        return call_id
+
+    async def offer(self) -> Offer:
+        offer = await self.line.match()
+        assert offer is not None
+        return offer
+
+    async def look(self, agent_id: str) -> AgentRecord:
+        return await self.agents.get(agent_id)
+
+    async def state(self, agent_id: str) -> tuple[str, str]:
+        agent = await self.agents.get(agent_id)
+        return agent.state, agent.reason
+
+    async def log(self, agent_id: str) -> list[tuple[str, str, str]]:
+        """What the event log holds of an agent: from, to, reason."""
+        rows = await self.database.fetch(
+            "SELECT data FROM callcenter.event WHERE agent = $1 AND type = 'agent.state' ORDER BY event_id",
+            agent_id,
+        )
+        return [(row["data"]["from"], row["data"]["to"], row["data"]["reason"]) for row in rows]
+
+
+@pytest.fixture
+def center(database: Database) -> Center:
+    return Center(database)
