@@ -1,0 +1,21 @@
+"""Figures from the event log: what they mean, over which time, and how they are shown."""
+
+from callcenter.reports.export import to_csv, to_json
+from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
+from callcenter.reports.query import Reports, read_summary
+from callcenter.reports.summary import Summary, summarise
+from callcenter.reports.text import to_text
+
+__all__ = [
+    "Interval",
+    "Reports",
+    "Summary",
+    "parse_interval",
+    "parse_range",
+    "read_summary",
+    "reporting_zone",
+    "summarise",
+    "to_csv",
+    "to_json",
+    "to_text",
+]

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from callcenter.config import Metrics, Settings
+from callcenter.errors import NotFoundError
 from callcenter.events import Event, EventType
+from callcenter.reports.intervals import Interval, parse_interval
+from callcenter.reports.summary import Summary, summarise
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT, Timeline, build
 
@@ -68,6 +72,52 @@ class Reports:
     async def agent_states(self, since: datetime, until: datetime) -> list[Event]:
         """The agents' changes of state in [since, until) and in the day before. Raises ``StorageError``."""
         return [event_of(row) for row in await self._database.fetch(AGENT_STATES, since, until)]
+
+    async def summary(
+        self,
+        metrics: Metrics,
+        *,
+        since: datetime,
+        until: datetime,
+        interval: Interval = Interval.DAY,
+        queue: str | None = None,
+    ) -> Summary:
+        """Read and summarise [since, until); what is still open counts up to the database's present.
+
+        Raises ``StorageError``, and ``UsageError`` for too many intervals.
+        """
+        now: datetime = await self._database.fetchval("SELECT now()")
+        calls = await self.timelines(since, until, queue, now=now, short_abandon_s=metrics.short_abandon_s)
+        states = [] if queue else await self.agent_states(since, until)
+        return summarise(
+            calls,
+            metrics,
+            since=since,
+            until=until,
+            interval=interval,
+            queue=queue,
+            agent_states=states,
+            now=now,
+        )
+
+
+async def read_summary(
+    settings: Settings, *, since: datetime, until: datetime, queue: str | None = None, interval: str = "day"
+) -> Summary:
+    """Open the database and summarise [since, until); a queue that has left the settings keeps its past.
+
+    Raises ``NotFoundError`` for a queue that has neither settings nor a past, ``UsageError`` for an
+    interval that does not exist, ``StorageError``.
+    """
+    length = parse_interval(interval)
+    async with Database.open(settings, application_name="callcenter report") as database:
+        summary = await Reports(database).summary(
+            settings.metrics, since=since, until=until, interval=length, queue=queue
+        )
+    known = {each.name for each in settings.queues} | set(summary.by_queue)
+    if queue is not None and queue not in known:
+        raise NotFoundError(f"no such queue: {queue}")
+    return summary
 
 
 def event_of(row: Mapping[str, Any]) -> Event:
