@@ -28,10 +28,11 @@ class Span:
     end: datetime
 
 
-def spans(events: Sequence[Event], until: datetime) -> list[Span]:
+def spans(events: Sequence[Event], since: datetime, until: datetime) -> list[Span]:
     """Join each agent's changes of state into spans; the last one lasts until ``until``.
 
-    What an agent did before the first change that is known is not known and not counted.
+    The events are all that happened from ``since`` on, or from earlier. The first change of an agent tells
+    by its ``from`` what he did between ``since`` and then.
     """
     by_agent: defaultdict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: (event.at, event.event_id or 0)):
@@ -39,10 +40,12 @@ def spans(events: Sequence[Event], until: datetime) -> list[Span]:
             by_agent[event.agent].append(event)
     found = []
     for agent, changes in by_agent.items():
-        ends = [after.at for _, after in pairwise(changes)] + [until]
+        states = [changes[0].data.get("from"), *(change.data.get("to") for change in changes)]
+        borders = [min(since, changes[0].at), *(change.at for change in changes), until]
         found += [
-            Span(agent, str(change.data.get("to", "")), change.at, end)
-            for change, end in zip(changes, ends, strict=True)
+            Span(agent, str(state), start, end)
+            for state, (start, end) in zip(states, pairwise(borders), strict=True)
+            if state and start < end
         ]
     return found
 

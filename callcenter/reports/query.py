@@ -1,5 +1,6 @@
 """Reading the event log for reports, without holding more of it than one call at a time."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -89,7 +90,9 @@ class Reports:
         now: datetime = await self._database.fetchval("SELECT now()")
         calls = await self.timelines(since, until, queue, now=now, short_abandon_s=metrics.short_abandon_s)
         states = [] if queue else await self.agent_states(since, until)
-        return summarise(
+        # Counting a month takes seconds, which the calls on this loop do not have.
+        return await asyncio.to_thread(
+            summarise,
             calls,
             metrics,
             since=since,

@@ -58,10 +58,10 @@ def summarise(
     """Count what lies in [since, until); contacts and calls outside of it are passed over.
 
     With ``queue`` only its contacts count, and the calls that entered it; agents' time, which serves all
-    queues, is then left out. ``agent_states`` are ``agent.state`` events, from before ``since`` on where
-    the state at ``since`` is to be known; the last state lasts until ``now``. Contacts of calls that did
-    not come in are nobody's offer: they count for their agent alone. Raises ``ConfigError`` for an unknown
-    time zone and ``UsageError`` for too many intervals.
+    queues, is then left out. ``agent_states`` are all ``agent.state`` events of the range, and some from
+    before it for agents whose state did not change within; the last state lasts until ``now``. Contacts of
+    calls that did not come in are nobody's offer: they count for their agent alone. Raises ``ConfigError``
+    for an unknown time zone and ``UsageError`` for too many intervals.
     """
     zone = reporting_zone(settings.timezone)
     count = _Count(settings, windows(since, until, interval, zone))
@@ -71,7 +71,7 @@ def summarise(
             for contact in _inside(call.contacts, queue):
                 count.add_contact(contact, call.direction, by)
     if queue is None:
-        count.add_agent_states(agent_states, min(now or until, until))
+        count.add_agent_states(agent_states, since, min(now or until, until))
     by_interval = [merge(parts, settings) for parts in count.windows]
     return Summary(
         since=since,
@@ -118,8 +118,8 @@ class _Count:
         if contact.agent is not None:
             self.agents[contact.agent].append(figures)
 
-    def add_agent_states(self, events: Sequence[Event], until: datetime) -> None:
-        for span in spans(events, until):
+    def add_agent_states(self, events: Sequence[Event], since: datetime, until: datetime) -> None:
+        for span in spans(events, since, until):
             for place, part in split(span, self.cut):
                 figures = of_span(part, self.thresholds)
                 self.windows[place].append(figures)

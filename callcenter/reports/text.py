@@ -122,12 +122,12 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     sized = lines if titled else [header, *lines]
     widths = [max(len(line[column]) for line in sized) for column in range(len(header))]
 
-    def aligned(line: Sequence[str]) -> str:
-        first = line[0].ljust(widths[0])
+    def aligned(line: Sequence[str], indent: str = "  ") -> str:
+        first = (indent + line[0]).ljust(2 + widths[0])
         rest = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
         return "  ".join([first, *rest]).rstrip()
 
-    return "\n".join([header[0] if titled else aligned(header), *("  " + aligned(line) for line in lines)])
+    return "\n".join([header[0] if titled else aligned(header, ""), *map(aligned, lines)])
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -1,0 +1,253 @@
+"""A summary puts each contact, call and minute of an agent into the rows where it belongs."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from callcenter.config import Metrics
+from callcenter.events import Event, EventType, Outcome
+from callcenter.reports.definitions import Ratio, merge
+from callcenter.reports.export import to_csv, to_json
+from callcenter.reports.intervals import Interval
+from callcenter.reports.summary import CountBy, Summary, summarise
+from callcenter.reports.text import clock, percent, to_text
+from callcenter.timeline import Timeline, build
+
+E = EventType
+METRICS = Metrics(timezone="Europe/Berlin")
+NINE = datetime(2025, 3, 3, 8, tzinfo=UTC)  # in Berlin
+TEN = NINE + timedelta(hours=1)
+
+
+def call(
+    at: datetime, *steps: tuple[float, EventType, dict[str, Any]], direction: str = "inbound"
+) -> Timeline:
+    """A call that starts at ``at`` and goes on as the steps say: (second, type, queue, agent or payload)."""
+    events = [Event(E.CALL_STARTED, at, UUID(int=1), 1, data={"direction": direction})]
+    for seq, (second, kind, given) in enumerate(steps, start=2):
+        data = dict(given)
+        queue, agent = data.pop("queue", None), data.pop("agent", None)
+        moment = at + timedelta(seconds=second)
+        events.append(Event(kind, moment, UUID(int=1), seq, queue=queue, agent=agent, data=data))
+    return build(events, None)
+
+
+def served(
+    at: datetime, queue: str = "sales", wait_s: float = 10, agent: str = "bob", direction: str = "inbound"
+) -> Timeline:
+    return call(
+        at,
+        (5, E.QUEUE_ENTERED, {"queue": queue}),
+        (5 + wait_s, E.AGENT_CONNECTED, {"queue": queue, "agent": agent}),
+        (65 + wait_s, E.CONVERSATION_ENDED, {}),
+        (65 + wait_s, E.ACW_STARTED, {"agent": agent}),
+        (65 + wait_s, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (85 + wait_s, E.ACW_ENDED, {"agent": agent}),
+        direction=direction,
+    )
+
+
+def gone(at: datetime, queue: str = "sales", wait_s: float = 30) -> Timeline:
+    return call(
+        at,
+        (5, E.QUEUE_ENTERED, {"queue": queue}),
+        (5 + wait_s, E.QUEUE_ABANDONED, {}),
+        (5 + wait_s, E.CALL_ENDED, {"cause": "caller_hangup"}),
+    )
+
+
+CALLS = [
+    served(NINE),
+    served(NINE + timedelta(minutes=20), wait_s=40),
+    gone(NINE + timedelta(minutes=40)),
+    served(NINE + timedelta(minutes=50), queue="billing", agent="ann"),
+    call(NINE + timedelta(minutes=55), (20, E.CALL_ENDED, {"cause": "completed"})),
+]
+
+
+def state(minute: float, agent: str, after: str, before: str = "offline") -> Event:
+    at = NINE + timedelta(minutes=minute)
+    return Event(E.AGENT_STATE, at, agent=agent, data={"from": before, "to": after})
+
+
+def hour(calls: Sequence[Timeline] = CALLS, **options: Any) -> Summary:
+    given: Any = {"since": NINE, "until": TEN, "interval": Interval.HALF_HOUR} | options
+    return summarise(calls, METRICS, **given)
+
+
+def test_the_rows_of_an_hour() -> None:
+    summary = hour()
+    assert (summary.total.calls, summary.total.offered, summary.total.answered) == (5, 4, 3)
+    assert {name: row.offered for name, row in summary.by_queue.items()} == {"billing": 1, "sales": 3}
+    assert [(row.calls, row.offered, row.answered) for _, row in summary.by_interval] == [
+        (2, 2, 2),
+        (3, 2, 1),
+    ]
+    assert {name: row.handled for name, row in summary.by_agent.items()} == {"ann": 1, "bob": 2}
+    assert summary.total.outcomes == {Outcome.ANSWERED: 3, Outcome.ABANDONED: 1, Outcome.SELF_SERVED: 1}
+    assert summary.total.aht == Ratio(240, 3)
+
+
+def test_one_queue_has_its_contacts_and_the_calls_that_entered_it() -> None:
+    summary = hour(queue="sales", agent_states=[state(0, "bob", "available")], now=TEN)
+    assert (summary.total.calls, summary.total.offered) == (3, 3)
+    assert list(summary.by_queue) == ["sales"]
+    assert list(summary.by_agent) == ["bob"]
+    assert summary.total.occupancy.value is None
+
+
+def test_a_queue_nobody_entered_is_empty_not_an_error() -> None:
+    summary = hour(queue="night")
+    assert (summary.total.calls, summary.total.offered, summary.by_queue) == (0, 0, {})
+    assert len(summary.by_interval) == 2
+
+
+def test_intervals_add_up_to_the_total_and_to_a_longer_report() -> None:
+    summary = hour()
+    rows = [figures for _, figures in summary.by_interval]
+    assert merge(rows, METRICS) == summary.total
+    halves = [hour(until=NINE + timedelta(minutes=30)), hour(since=NINE + timedelta(minutes=30))]
+    assert merge([half.total for half in halves], METRICS) == summary.total
+
+
+def test_a_contact_counts_where_it_was_offered() -> None:
+    late = served(
+        NINE + timedelta(minutes=29, seconds=50), wait_s=30
+    )  # queued at 9:29:55, answered at 9:30:25
+    assert [row.offered for _, row in hour([late]).by_interval] == [1, 0]
+    assert [row.offered for _, row in hour([late], by=CountBy.HANDLED).by_interval] == [0, 1]
+
+
+def test_a_call_from_before_the_range_is_offered_in_it_without_being_one_of_its_calls() -> None:
+    early = served(NINE - timedelta(seconds=2))
+    assert (hour([early]).total.calls, hour([early]).total.offered) == (0, 1)
+    after = served(TEN - timedelta(seconds=2))
+    assert (hour([after]).total.calls, hour([after]).total.offered) == (1, 0)
+
+
+def test_calls_that_did_not_come_in_count_for_their_agent_alone() -> None:
+    summary = hour([served(NINE, direction="callback")])
+    assert (summary.total.offered, summary.by_queue) == (0, {})
+    assert summary.by_agent["bob"].handled == 1
+
+
+def test_agents_time_is_split_over_the_intervals_it_spans() -> None:
+    states = [
+        state(-60, "ann", "available"),  # from before the range on
+        state(20, "ann", "talking", "available"),
+        state(40, "ann", "wrap_up", "talking"),
+        state(45, "ann", "break", "wrap_up"),
+        state(50, "bob", "ringing", "available"),  # so he was available from the start
+    ]
+    summary = hour([], agent_states=states, now=NINE + timedelta(minutes=55))
+    first, second = (figures for _, figures in summary.by_interval)
+    assert first.occupancy == Ratio(10 * 60, 60 * 60)
+    assert second.occupancy == Ratio(15 * 60, 35 * 60)
+    assert summary.by_agent["ann"].occupancy == Ratio(25 * 60, 45 * 60)
+    assert summary.by_agent["ann"].shrinkage == Ratio(10 * 60, 55 * 60)
+    assert summary.by_agent["bob"].paid == timedelta(minutes=55)
+    assert summary.by_agent["bob"].occupancy == Ratio(0, 50 * 60)
+
+
+def test_agents_who_went_home_before_the_range_cost_nothing() -> None:
+    states = [
+        state(-90, "ann", "available"),
+        state(-60, "ann", "offline", "available"),
+        state(70, "bob", "break"),
+    ]
+    summary = hour([], agent_states=states, now=TEN + timedelta(hours=1))
+    assert summary.total.paid == timedelta(0)
+
+
+def test_json_has_every_key_and_exact_parts() -> None:
+    document = json.loads(json.dumps(to_json(hour(agent_states=[state(0, "bob", "available")], now=TEN))))
+    assert document["since"] == "2025-03-03T09:00:00+01:00"
+    assert (document["timezone"], document["interval"], document["queue"]) == ("Europe/Berlin", "30", None)
+    total = document["total"]
+    assert set(total["outcomes"]) == set(Outcome)
+    assert total["outcomes"]["answered"] == 3
+    assert total["service_level"]["standard"] == {"value": 0.5, "numerator": 2, "denominator": 4}
+    assert total["asa"] == {
+        "mean_s": {"value": 20, "numerator": 60, "denominator": 3},
+        "p50_s": 10,
+        "p90_s": 40,
+        "max_s": 40,
+    }
+    assert total["abandonment_rate"]["gross"]["value"] == 0.25
+    assert total["occupancy"]["value"] == 0
+    assert total["left"] == dict.fromkeys(
+        ["timeout", "key", "empty", "transfer", "callback", "voicemail", "failed"], 0
+    )
+    assert document["by_interval"][1]["start"] == "2025-03-03T09:30:00+01:00"
+    assert document["by_agent"]["ann"]["aht_s"]["value"] == 80
+
+
+def test_json_says_null_where_there_is_nothing_to_divide_by() -> None:
+    total = to_json(hour([]))["total"]
+    assert total["answer_rate"] == {"value": None, "numerator": 0, "denominator": 0}
+    assert (total["target_met"], total["asa"]["p90_s"]) == (None, None)
+
+
+def test_json_rounds_seconds_to_milliseconds_and_shares_to_four_digits() -> None:
+    total = to_json(hour([served(NINE, wait_s=1.23456), gone(NINE), gone(NINE)]))["total"]
+    assert total["asa"]["max_s"] == 1.235
+    assert total["answer_rate"]["value"] == 0.3333
+
+
+def test_csv_is_one_table_with_a_row_for_every_row() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(hour()))))
+    assert [(row["scope"], row["name"]) for row in rows] == [
+        ("total", ""),
+        ("queue", "billing"),
+        ("queue", "sales"),
+        ("interval", ""),
+        ("interval", ""),
+        ("agent", "ann"),
+        ("agent", "bob"),
+    ]
+    assert rows[0]["service_level.standard.value"] == "0.5"
+    assert rows[3]["start"] == "2025-03-03T09:00:00+01:00"
+    assert rows[5]["abandonment_rate.gross.value"] == "0.0"
+    assert rows[0]["occupancy.value"] == ""
+    assert all(None not in row and None not in row.values() for row in rows)
+
+
+def test_text_reads_like_a_report() -> None:
+    text = to_text(hour())
+    lines = {" ".join(line.split()) for line in text.splitlines()}
+    assert "Report 2025-03-03 09:00 to 2025-03-03 10:00 (Europe/Berlin)" in lines
+    assert "answered 3 (75.0 %)" in lines
+    assert "speed of answer, p50 / p90 / max 0:10 / 0:40 / 0:40" in lines
+    assert "standard 50.0 % 2 of 4 not met" in lines
+    assert "sales 3 2 1 0 0 33.3 % 33.3 % 0:25 1:20" in lines
+    assert "occupancy –" in lines
+    assert "2025-03-03 09:30 +0100 2 1 1 0 0 50.0 % 50.0 % 0:10 1:20" in lines
+    outcomes = text.split("Outcome")[1].splitlines()
+    assert len(outcomes[1]) == len("Outcome" + outcomes[0])
+    assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_text_of_nothing_has_no_empty_tables() -> None:
+    text = to_text(hour([]))
+    assert "Queue" not in text
+    assert "Interval" not in text
+    assert "nan" not in text
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, "–"), (0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (61, "1:01"), (6000, "100:00")],
+)
+def test_seconds_are_shown_as_minutes(seconds: float | None, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+def test_shares_are_shown_with_one_decimal() -> None:
+    assert [percent(Ratio(2, 3)), percent(Ratio(0, 5)), percent(Ratio(0, 0))] == ["66.7 %", "0.0 %", "–"]
