@@ -53,8 +53,9 @@ async def store(database: Database, situation: Situation) -> dict[Any, int]:
     async with database.acquire() as connection:
         for agent in situation.agents:
             await connection.execute(
-                "INSERT INTO callcenter.agent (agent_id, name, gateway, address, state, state_since, rest_until)"
-                " VALUES ($1, $1, 'twilio', '2001', 'available', $2, coalesce($3, '-infinity'))",
+                "INSERT INTO callcenter.agent (agent_id, name, gateway, address, state, state_since,"
+                " rest_until)"
+                " VALUES ($1, $1, 'twilio', '2001', 'available', $2, coalesce($3::timestamptz, '-infinity'))",
                 agent.agent_id,
                 agent.idle_since,
                 agent.rest_until,
