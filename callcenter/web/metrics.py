@@ -1,0 +1,116 @@
+"""``/metrics``: the figures of this process and of the shop floor, for Prometheus.
+
+Text format 0.0.4. The registry is our own, so that what libraries register globally stays out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from callcenter.web.feed import Standing
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+def _gauge(help_: str) -> float:
+    value: float = field(default=0, metadata={"help": help_, "kind": GaugeMetricFamily})
+    return value
+
+
+def _counter(help_: str) -> float:
+    value: float = field(default=0, metadata={"help": help_, "kind": CounterMetricFamily})
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """What this process reports of itself; a counter only ever rises."""
+
+    calls: float = _gauge("Calls in progress on this process")
+    legs: float = _gauge("Legs connected to this process")
+    frames_in: float = _counter("Audio frames of 20 ms that came from gateways")
+    frames_out: float = _counter("Audio frames of 20 ms sent to gateways")
+    frames_dropped: float = _counter("Audio frames dropped because a peer was too slow")
+    events_stored: float = _counter("Events stored in the log")
+    events_pending: float = _gauge("Events that wait to be stored")
+    events_lost: float = _counter("Events lost because the buffer was full")
+    recognitions: float = _counter("Segments of speech recognized")
+    overloads: float = _counter("Times that speech recognition was too busy to take a segment")
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherFigures:
+    """What the live socket reports."""
+
+    watchers: float = _gauge("Watchers of the live socket")
+    watchers_dropped: float = _counter("Watchers dropped because they were too slow")
+
+
+class Metrics:
+    """Counts requests, and asks the others when it is scraped."""
+
+    def __init__(self, process: Callable[[], ProcessFigures], watchers: Callable[[], WatcherFigures]) -> None:
+        self._process = process
+        self._watchers = watchers
+        self._requests = CollectorRegistry()
+        self._seconds = Histogram(
+            "callcenter_http_request_seconds",
+            "Time to answer, by route",
+            ["method", "route", "status"],
+            buckets=BUCKETS_S,
+            registry=self._requests,
+        )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; ``route`` is the template of the address, so that there are few of them."""
+        self._seconds.labels(method, route, f"{status // 100}xx").observe(seconds)
+
+    def exposition(self, standing: Standing | None) -> bytes:
+        """The text; without ``standing`` (the database is away) the shop floor is left out."""
+        registry = CollectorRegistry()
+        registry.register(_Figures(self._process()))
+        registry.register(_Figures(self._watchers()))
+        if standing is not None:
+            registry.register(_Floor(standing))
+        return generate_latest(registry) + generate_latest(self._requests)
+
+
+class _Figures(Collector):
+    """The fields of a dataclass of figures, one metric each."""
+
+    def __init__(self, figures: ProcessFigures | WatcherFigures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        for one in fields(self._figures):
+            kind = one.metadata["kind"]
+            yield kind(f"callcenter_{one.name}", one.metadata["help"], value=getattr(self._figures, one.name))
+
+
+class _Floor(Collector):
+    """Waiting lines and agents."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = {row["name"]: float(row["waiting"]) for row in self._standing.queues}
+        yield _labelled("callcenter_waiting", "Callers who wait", "queue", waiting)
+        oldest = {
+            row["name"]: (self._standing.now - row["oldest_at"]).total_seconds() if row["oldest_at"] else 0.0
+            for row in self._standing.queues
+        }
+        yield _labelled("callcenter_longest_wait_seconds", "Longest wait now", "queue", oldest)
+        states = Counter(row["state"] for row in self._standing.agents)
+        yield _labelled("callcenter_agents", "Agents by state", "state", states)
+
+
+def _labelled(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, help_, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

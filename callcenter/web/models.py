@@ -1,0 +1,322 @@
+"""The bodies and answers of the API. ``openapi.yaml`` says the same in the words of OpenAPI; a test compares.
+
+Times are UTC, written as RFC 3339; spans are seconds; a call's own clock (words, recordings) is ms since the
+call started.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from callcenter.events import Outcome
+
+MAX_PAGE = 200
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+def _no_control_characters(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_control_characters)]
+
+
+def _plus(number: object) -> object:
+    """A plus sign that the client forgot to escape arrives as a blank."""
+    return f"+{number[1:]}" if isinstance(number, str) and number.startswith(" ") else number
+
+
+class Body(BaseModel):
+    """What a client sends: unknown fields are refused, types are not guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Query(BaseModel):
+    """Query parameters: text that is parsed; unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+
+class Answer(BaseModel):
+    """What we send."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    def as_json(self) -> str:
+        """The body of the answer."""
+        return self.model_dump_json(by_alias=True)
+
+
+class Span(Query):
+    """A half-open span of time."""
+
+    from_: Time | None = Field(None, alias="from")
+    to: Time | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
+            raise ValueError("from must be before to")
+        return self
+
+
+class CallQuery(Span):
+    """Which calls: those that started in the span and match every filter given."""
+
+    queue: Name | None = None
+    agent: Name | None = None
+    outcome: Outcome | None = None
+    number: Annotated[str, BeforeValidator(_plus), Field(pattern=r"^\+?[0-9]{3,20}$")] | None = None
+    cursor: str | None = Field(None, max_length=200)
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+
+
+class TransferBody(Body):
+    """Where a call goes."""
+
+    to: Annotated[Text, Field(min_length=1, max_length=100)]
+
+
+class AgentEvent(StrEnum):
+    """What an agent, or a supervisor for an agent, may tell us."""
+
+    SIGN_IN = "sign_in"
+    SIGN_OUT = "sign_out"
+    READY = "ready"
+    BREAK = "break"
+
+
+class AgentStateBody(Body):
+    """A change of an agent's state; ``ready`` during wrap-up ends it with the ``disposition``."""
+
+    event: Annotated[AgentEvent, Field(strict=False)]
+    reason: Annotated[Text, Field(max_length=100)] = ""
+    disposition: Annotated[Text, Field(max_length=100)] = ""
+
+    @model_validator(mode="after")
+    def _belongs(self) -> Self:
+        if self.reason and self.event is not AgentEvent.BREAK:
+            raise ValueError("a reason belongs to the event break")
+        if self.disposition and self.event is not AgentEvent.READY:
+            raise ValueError("a disposition belongs to the event ready")
+        return self
+
+
+class AgentBody(Body):
+    """An agent as an administrator describes one."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=200)]
+    gateway: Literal["twilio", "asterisk"]
+    address: Annotated[Text, Field(min_length=1, max_length=200)]
+    queues: Annotated[list[Name], Field(min_length=1, max_length=100)]
+
+
+class Call(Answer):
+    """One call."""
+
+    call_id: UUID
+    chain_id: UUID
+    direction: str
+    gateway: str
+    from_: str = Field(alias="from")
+    to: str
+    queue: str | None
+    agent_id: str | None
+    started_at: Time
+    connected_at: Time | None
+    ended_at: Time | None
+    end_cause: str | None
+    outcome: str | None
+
+
+class CallPage(Answer):
+    """Calls, newest first. ``next_cursor`` is null on the last page."""
+
+    calls: list[Call]
+    next_cursor: str | None
+
+
+class Contact(Answer):
+    """One stay in a queue and the conversation it led to."""
+
+    queue: str
+    entered_at: Time
+    ended: str
+    left_reason: str | None
+    left_at: Time | None
+    connected_at: Time | None
+    conversation_ended_at: Time | None
+    agent_id: str | None
+    offers: int
+    wait_s: Seconds
+    ring_s: Seconds
+    talk_s: Seconds
+    hold_s: Seconds
+    acw_s: Seconds
+
+
+class Timeline(Answer):
+    """Where the call's time went, computed from its events."""
+
+    answered_at: Time | None
+    total_s: Seconds
+    ivr_s: Seconds
+    wait_s: Seconds
+    contacts: list[Contact]
+
+
+class CallDetail(Call):
+    """One call with its figures."""
+
+    timeline: Timeline | None
+
+
+class EventItem(Answer):
+    """One row of the event log."""
+
+    event_id: int
+    at: Time
+    type: str
+    call_id: UUID | None
+    seq: int | None
+    chain_id: UUID | None
+    queue: str | None
+    agent: str | None
+    leg: str | None
+    data: dict[str, Any]
+
+
+class EventList(Answer):
+    """The events of a call in the order they happened."""
+
+    events: list[EventItem]
+
+
+class Segment(Answer):
+    """What one party said, in one go."""
+
+    segment_id: UUID
+    call_id: UUID
+    leg: str
+    agent_id: str | None
+    start_ms: int
+    end_ms: int
+    text: str
+    language: str
+    confidence: float
+
+
+class Transcript(Answer):
+    """What was said in a call, in order of time."""
+
+    call_id: UUID
+    segments: list[Segment]
+
+
+class Recording(Answer):
+    """A sound file. ``url`` answers once the state is ``done``."""
+
+    recording_id: UUID
+    kind: str
+    channels: int
+    offset_ms: int
+    duration_ms: int | None
+    state: str
+    url: str
+
+
+class RecordingList(Answer):
+    """The sound files of a call."""
+
+    recordings: list[Recording]
+
+
+class QueueState(Answer):
+    """A waiting line now. ``oldest_at`` is when the one who waits longest came in."""
+
+    name: str
+    waiting: int
+    longest_wait_s: Seconds
+    oldest_at: Time | None
+
+
+class QueueList(Answer):
+    """All waiting lines."""
+
+    queues: list[QueueState]
+
+
+class QueueEntry(Answer):
+    """One caller in line; ``position`` counts from 1."""
+
+    call_id: UUID
+    position: int
+    priority: int
+    entered_at: Time
+    wait_s: Seconds
+    state: str
+    agent_id: str | None
+
+
+class QueueDetail(QueueState):
+    """A waiting line with everyone in it."""
+
+    entries: list[QueueEntry]
+
+
+class Agent(Answer):
+    """An agent at work. ``address`` is what is dialled, ``next_state`` what follows the present call."""
+
+    id: str
+    name: str
+    gateway: str
+    address: str
+    queues: list[str]
+    state: str
+    reason: str
+    since: Time
+    next_state: str | None
+    call_id: UUID | None
+
+
+class AgentList(Answer):
+    """All agents."""
+
+    agents: list[Agent]
+
+
+class Check(Answer):
+    """Something that must work before calls may come."""
+
+    name: str
+    ok: bool
+
+
+class Readiness(Answer):
+    """Whether calls may come, and what each check says."""
+
+    ready: bool
+    checks: list[Check]

@@ -1,0 +1,15 @@
+"""What the web side asks of the call side, which it may not import."""
+
+from typing import Protocol
+from uuid import UUID
+
+
+class CallControl(Protocol):
+    """Carries a command to the process that holds the call's media, whichever that is."""
+
+    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
+        """Do ``hold``, ``resume``, ``hangup`` or ``transfer`` (``argument``: the number or queue).
+
+        Raises ``NotFoundError`` for a call that is not open and ``TransitionError`` where the call's
+        state does not allow the command.
+        """

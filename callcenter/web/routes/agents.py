@@ -1,0 +1,105 @@
+"""``/api/v1/agents``: who works here, what they are doing, and changing it."""
+
+from collections.abc import Collection
+
+from aiohttp import web
+
+from callcenter import config
+from callcenter.acd.presence import AgentEvent, AgentState
+from callcenter.acd.roster import Roster
+from callcenter.errors import NotFoundError, TransitionError
+from callcenter.storage.agents import AgentRecord, Agents
+from callcenter.web import models
+from callcenter.web.body import parse_body
+from callcenter.web.errors import InvalidError
+from callcenter.web.params import answer, name_of, principal_of
+from callcenter.web.ports import CallControl
+
+_EVENTS = {
+    models.AgentEvent.SIGN_IN: AgentEvent.SIGN_IN,
+    models.AgentEvent.SIGN_OUT: AgentEvent.SIGN_OUT,
+    models.AgentEvent.READY: AgentEvent.READY,
+    models.AgentEvent.BREAK: AgentEvent.TAKE_BREAK,
+}
+
+
+class AgentRoutes:
+    """Agents. ``queues`` are the names an agent may serve."""
+
+    def __init__(self, agents: Agents, control: CallControl, queues: Collection[str]) -> None:
+        self._agents = agents
+        self._roster = Roster(agents)
+        self._control = control
+        self._queues = frozenset(queues)
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """Where they answer."""
+        return [
+            web.get("/api/v1/agents", self.list),
+            web.get("/api/v1/agents/{name}", self.get),
+            web.put("/api/v1/agents/{name}", self.put),
+            web.delete("/api/v1/agents/{name}", self.delete),
+            web.post("/api/v1/agents/{name}/state", self.change_state),
+        ]
+
+    async def list(self, _request: web.Request) -> web.Response:
+        """All agents."""
+        agents = [_agent(record) for record in await self._agents.all()]
+        return answer(models.AgentList(agents=agents))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """One agent."""
+        return answer(_agent(await self._agents.get(name_of(request, "agent"))))
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Make an agent (201) or replace what is known about one (200); needs the role admin."""
+        principal_of(request).require_admin()
+        body = parse_body(models.AgentBody, await request.read(), request.content_type)
+        unknown = sorted(set(body.queues) - self._queues)
+        if unknown:
+            raise InvalidError(f"queues: no such queue: {', '.join(unknown)}", "queues")
+        agent = config.Agent(id=name_of(request, "agent"), **body.model_dump())
+        status = 200
+        try:
+            await self._agents.update(agent)
+        except NotFoundError:
+            await self._agents.create(agent)
+            status = 201
+        return answer(_agent(await self._agents.get(agent.id)), status)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Remove an agent who is not on a call; needs the role admin."""
+        principal_of(request).require_admin()
+        await self._agents.delete(name_of(request, "agent"))
+        return web.Response(status=204)
+
+    async def change_state(self, request: web.Request) -> web.Response:
+        """Tell what an agent does next; agents may do so for themselves."""
+        agent_id = name_of(request, "agent")
+        principal_of(request).require_agent(agent_id)
+        body = parse_body(models.AgentStateBody, await request.read(), request.content_type)
+        if body.disposition:
+            await self._note_disposition(agent_id, body.disposition)
+        await self._roster.signal(agent_id, _EVENTS[body.event], body.reason)
+        return answer(_agent(await self._agents.get(agent_id)))
+
+    async def _note_disposition(self, agent_id: str, disposition: str) -> None:
+        agent = await self._agents.get(agent_id)
+        if agent.state != AgentState.WRAP_UP or agent.call_id is None:
+            raise TransitionError("a disposition can be given during wrap-up only")
+        await self._control.control(agent.call_id, "disposition", disposition)
+
+
+def _agent(record: AgentRecord) -> models.Agent:
+    return models.Agent(
+        id=record.agent_id,
+        name=record.name,
+        gateway=record.gateway,
+        address=record.address,
+        queues=list(record.queues),
+        state=record.state,
+        reason=record.reason,
+        since=record.state_since,
+        next_state=record.next_state,
+        call_id=record.call_id,
+    )

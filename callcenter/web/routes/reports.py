@@ -1,0 +1,69 @@
+"""``/api/v1/reports``: figures over a range of time, computed from the event log."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from aiohttp import web
+from pydantic import Field
+
+from callcenter import config
+from callcenter.reports.export import to_json
+from callcenter.reports.intervals import parse_interval, parse_range, reporting_zone
+from callcenter.reports.query import Reports
+from callcenter.reports.summary import summarise
+from callcenter.web.body import parse_query
+from callcenter.web.errors import InvalidError
+from callcenter.web.models import Name, Query
+from callcenter.web.params import principal_of
+
+MAX_RANGE = timedelta(days=93)
+
+
+class SummaryQuery(Query):
+    """The range and how to cut it; ``today`` in the reporting zone where nothing is said."""
+
+    from_: str | None = Field(None, alias="from", max_length=40)
+    to: str | None = Field(None, max_length=40)
+    queue: Name | None = None
+    interval: str = Field("day", max_length=10)
+
+
+class ReportRoutes:
+    """Reports, for supervisors. ``now`` is UTC on the database's clock."""
+
+    def __init__(self, reports: Reports, thresholds: config.Metrics, now: Callable[[], datetime]) -> None:
+        self._reports = reports
+        self._thresholds = thresholds
+        self._now = now
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        """Where they answer."""
+        return [web.get("/api/v1/reports/summary", self.summary)]
+
+    async def summary(self, request: web.Request) -> web.Response:
+        """The figures of a range: total, by queue, by interval, by agent."""
+        principal_of(request).require_supervisor()
+        query = parse_query(SummaryQuery, request.query)
+        interval = parse_interval(query.interval)
+        now, thresholds = self._now(), self._thresholds
+        since, until = parse_range(query.from_, query.to, reporting_zone(thresholds.timezone), now)
+        if until - since > MAX_RANGE:
+            raise InvalidError(f"the range is longer than {MAX_RANGE.days} days", "to")
+        timelines = await self._reports.timelines(
+            since, until, query.queue, now=now, short_abandon_s=thresholds.short_abandon_s
+        )
+        states = await self._reports.agent_states(since, until) if query.queue is None else []
+        # In a thread, so that a long range does not hold up the audio of calls.
+        summary = await asyncio.to_thread(
+            summarise,
+            timelines,
+            thresholds,
+            since=since,
+            until=until,
+            interval=interval,
+            queue=query.queue,
+            agent_states=states,
+            now=now,
+        )
+        return web.json_response(await asyncio.to_thread(to_json, summary))

@@ -1,0 +1,204 @@
+// The wallboard: one socket to /api/v1/live, drawn with textContent only.
+// Every state message is the whole truth, so a lost connection needs no more than a new subscription.
+
+const PHASES = { ivr: "In the menu", waiting: "Waiting", ringing: "Ringing", talking: "Talking" };
+const GROUPS = [
+  ["available", "Available"],
+  ["reserved", "Reserved"],
+  ["ringing", "Ringing"],
+  ["talking", "Talking"],
+  ["wrap_up", "Wrap-up"],
+  ["break", "On a break"],
+  ["offline", "Offline"],
+];
+const MAX_LINES = 60;
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 15000;
+const POLICY_VIOLATION = 1008;
+
+const board = document.querySelector("main.board");
+const serviceLevelS = Number(board.dataset.serviceLevelS);
+let clockSkewMs = Date.parse(board.dataset.now) - Date.now();
+let delayMs = FIRST_DELAY_MS;
+let agentNames = new Map();
+const drawnWords = new Map(); // call -> set of segment ids, which also tells whose words were fetched
+
+const byId = (id) => document.getElementById(id);
+const clone = (name) => byId(`${name}-template`).content.firstElementChild.cloneNode(true);
+const word = (text) => (text ?? "").replaceAll("_", " ");
+
+function put(node, field, text) {
+  const target = node.querySelector(`[data-field="${field}"]`);
+  if (target.textContent !== String(text)) target.textContent = text;
+}
+
+function since(node, at) {
+  node.querySelector("[data-age]").dataset.since = at ?? "";
+}
+
+function spell(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const pad = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${pad(minutes)}:${pad(whole % 60)}` : `${minutes}:${pad(whole % 60)}`;
+}
+
+// Make the children of `parent` those of `rows`, in order, keeping the nodes that are there already.
+function reconcile(parent, rows, key, make, fill) {
+  const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  rows.forEach((row, index) => {
+    const id = key(row);
+    const node = known.get(id) ?? make();
+    known.delete(id);
+    node.dataset.key = id;
+    fill(node, row);
+    if (parent.children[index] !== node) parent.insertBefore(node, parent.children[index] ?? null);
+  });
+  known.forEach((node) => node.remove());
+}
+
+function fillQueue(node, row) {
+  put(node, "name", row.name);
+  put(node, "waiting", row.waiting);
+  since(node, row.oldest_at);
+}
+
+function fillAgent(node, row) {
+  put(node, "name", row.name);
+  put(node, "reason", row.state === "break" ? row.reason : "");
+  since(node, row.since);
+}
+
+function fillGroup(node, group) {
+  node.dataset.state = group.state;
+  put(node, "title", group.title);
+  put(node, "count", group.agents.length);
+  reconcile(node.querySelector("ul"), group.agents, (row) => row.id, () => clone("agent"), fillAgent);
+}
+
+function phaseText(row) {
+  const who = row.phase === "talking" ? `with ${agentNames.get(row.agent_id) ?? row.agent_id}` : "";
+  const where = row.queue && row.phase !== "ivr" ? `· ${row.queue}` : "";
+  return [PHASES[row.phase] ?? "", who, where].filter(Boolean).join(" ");
+}
+
+function fillCall(node, row) {
+  node.dataset.phase = row.phase;
+  put(node, "from", row.from || "unknown");
+  put(node, "phase_text", phaseText(row));
+  since(node, row.started_at);
+}
+
+function fillEnded(node, row) {
+  put(node, "from", row.from || "unknown");
+  put(node, "queue", row.queue ?? "–");
+  put(node, "agent", agentNames.get(row.agent_id) ?? row.agent_id ?? "–");
+  put(node, "length", spell((Date.parse(row.ended_at) - Date.parse(row.started_at)) / 1000));
+  node.querySelector("[data-clock]").dataset.clock = row.ended_at;
+  put(node, "outcome_text", word(row.outcome));
+  node.querySelector("[data-outcome]").dataset.outcome = row.outcome ?? "";
+}
+
+function drawState(state) {
+  clockSkewMs = Date.parse(state.now) - Date.now();
+  agentNames = new Map(state.agents.map((row) => [row.id, row.name]));
+  const groups = GROUPS.map(([name, title]) => ({
+    state: name,
+    title,
+    agents: state.agents.filter((row) => row.state === name),
+  })).filter((group) => group.agents.length);
+  reconcile(byId("queues"), state.queues, (row) => row.name, () => clone("queue"), fillQueue);
+  reconcile(byId("agents"), groups, (group) => group.state, () => clone("agent-group"), fillGroup);
+  reconcile(byId("calls"), state.calls, (row) => row.call_id, () => clone("call"), fillCall);
+  reconcile(byId("ended"), state.ended, (row) => row.call_id, () => clone("ended"), fillEnded);
+  const open = new Set(state.calls.map((row) => row.call_id));
+  [...drawnWords.keys()].filter((id) => !open.has(id)).forEach((id) => drawnWords.delete(id));
+  open.forEach(fetchWords);
+  tick();
+}
+
+// Words that were said before we watched. Those that come over the socket meanwhile are told by their id.
+async function fetchWords(callId) {
+  if (drawnWords.has(callId)) return;
+  drawnWords.set(callId, new Set());
+  try {
+    const answer = await fetch(`/api/v1/calls/${callId}/transcript`);
+    if (answer.ok) (await answer.json()).segments.forEach(drawSegment);
+  } catch {
+    drawnWords.delete(callId); // the connection is gone; the next state message asks again
+  }
+}
+
+function drawSegment(segment) {
+  const call = [...byId("calls").children].find((node) => node.dataset.key === segment.call_id);
+  const drawn = drawnWords.get(segment.call_id);
+  if (!call || !drawn || drawn.has(segment.segment_id)) return;
+  drawn.add(segment.segment_id);
+  const line = clone("words");
+  line.className = segment.leg;
+  line.dataset.start = segment.start_ms;
+  line.querySelector(".speaker").textContent = segment.leg === "agent" ? "Agent" : "Caller";
+  line.querySelector(".text").textContent = segment.text;
+  const list = call.querySelector(".words");
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  const later = [...list.children].find((node) => Number(node.dataset.start) > segment.start_ms);
+  list.insertBefore(line, later ?? null);
+  while (list.children.length > MAX_LINES) list.firstElementChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function tick() {
+  const now = Date.now() + clockSkewMs;
+  document.querySelectorAll("[data-age]").forEach((node) => {
+    const at = node.dataset.since;
+    node.textContent = at ? spell((now - Date.parse(at)) / 1000) : "–";
+  });
+  document.querySelectorAll(".queue").forEach((node) => {
+    const at = node.querySelector("[data-age]").dataset.since;
+    const waitS = at ? (now - Date.parse(at)) / 1000 : 0;
+    node.dataset.urgency = waitS > serviceLevelS ? "late" : waitS > serviceLevelS / 2 ? "soon" : "calm";
+  });
+  document.querySelectorAll("[data-clock]").forEach((node) => {
+    const at = new Date(node.dataset.clock);
+    node.textContent = Number.isNaN(at.valueOf())
+      ? ""
+      : at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  });
+}
+
+function show(state, text) {
+  const line = byId("connection");
+  line.dataset.state = state;
+  if (line.textContent !== text) line.textContent = text;
+}
+
+function take(message) {
+  if (message.type === "state") drawState(message);
+  else if (message.type === "segment") drawSegment(message);
+}
+
+function connect() {
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const socket = new WebSocket(`${scheme}://${location.host}/api/v1/live`);
+  socket.onopen = () => socket.send(JSON.stringify({ subscribe: ["state", "transcript"] }));
+  socket.onmessage = (event) => {
+    delayMs = FIRST_DELAY_MS;
+    show("live", "Live");
+    take(JSON.parse(event.data));
+  };
+  socket.onclose = (event) => {
+    if (event.code === POLICY_VIOLATION) {
+      show("lost", "Signed out: load the page again");
+      return;
+    }
+    show("lost", "Connection lost, trying again…");
+    drawnWords.clear();
+    document.querySelectorAll(".words").forEach((list) => list.replaceChildren());
+    setTimeout(connect, delayMs * (0.5 + Math.random() / 2));
+    delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
+  };
+}
+
+tick();
+setInterval(tick, 1000);
+connect();
