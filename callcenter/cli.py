@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from callcenter import __version__, config
 from callcenter.errors import CallCenterError, UsageError
@@ -194,7 +193,9 @@ def _add_report(commands: _Commands) -> None:
     )
     _with_config(parser)
     parser.add_argument("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
-    parser.add_argument("--to", dest="until", default=None, metavar="TIME", help="date or time, not included")
+    parser.add_argument(
+        "--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time"
+    )
     parser.add_argument("--queue", default=None, help="one queue only")
     parser.add_argument("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
     shape = parser.add_mutually_exclusive_group()
@@ -206,7 +207,7 @@ def _report(options: argparse.Namespace) -> int:
     from callcenter import reports
 
     settings = load_settings(options.config)
-    zone = ZoneInfo(settings.metrics.timezone)
+    zone = reports.reporting_zone(settings.metrics.timezone)
     since, until = reports.parse_range(options.since, options.until, zone, datetime.now(UTC))
     summary = asyncio.run(
         reports.read_summary(

@@ -7,6 +7,8 @@ process; the media live in one. The message goes over the database's notificatio
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,19 +40,26 @@ class CallRelay:
         calls: Calls,
         leg_tokens: LegTokens,
         messages: Messages,
-        background: Background,
     ) -> None:
         self._node_id = node_id
         self._supervisor = supervisor
         self._calls = calls
         self._leg_tokens = leg_tokens
         self._messages = messages
-        self._background = background
         self._asked: dict[str, asyncio.Future[None]] = {}
 
-    def attach(self, listener: Listener) -> None:
-        """Hear what other processes send."""
-        listener.subscribe(CHANNEL, self._heard)
+    @asynccontextmanager
+    async def attached(self, listener: Listener, background: Background) -> AsyncIterator[None]:
+        """Hear what other processes send while the block lasts."""
+
+        def heard(payload: str) -> None:
+            message = json.loads(payload)
+            if message.get("to") == str(self._node_id):
+                self._heard(message, background)
+
+        listener.subscribe(CHANNEL, heard)
+        await listener.settled()
+        yield
 
     async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
         """Carry out a command on a call wherever its media are.
@@ -99,15 +108,12 @@ class CallRelay:
             {"to": str(leg.node_id), "call": str(leg.call_id), "dial": reference, "result": result.value},
         )
 
-    def _heard(self, payload: str) -> None:
-        message = json.loads(payload)
-        if message.get("to") != str(self._node_id):
-            return
+    def _heard(self, message: dict[str, Any], background: Background) -> None:
         if "dial" in message:
             result = DialResult(message["result"])
             self._supervisor.dial_failed(UUID(message["call"]), message["dial"], result)
         elif "command" in message:
-            self._background.spawn(self._obey(message), name="command from another process")
+            background.spawn(self._obey(message), name="command from another process")
         elif (answer := self._asked.get(message["answer"])) is not None and not answer.done():
             if message["error"]:
                 answer.set_exception(_ERRORS[message["error"]](message["message"]))

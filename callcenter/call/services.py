@@ -30,7 +30,7 @@ class CallServices:
     now: Callable[[], datetime]
     append: Callable[[Event], None]
     flows: Mapping[str, Flow]
-    gateways: Mapping[str, Gateway]
+    gateways: dict[str, Gateway]
     dispatcher: Dispatcher
     pacer: Pacer
     prompts: Prompts

@@ -18,7 +18,7 @@ from callcenter.call.journal import Journal
 from callcenter.call.party import Party
 from callcenter.call.queue_phase import Connected, QueuePhase
 from callcenter.call.services import CallServices
-from callcenter.call.signals import AgentArrived, Command, DialFailed, Gone, Inbox
+from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
@@ -41,7 +41,7 @@ class CallSession:
     def __init__(self, call_id: UUID, caller: Party, inbox: Inbox, services: CallServices) -> None:
         self.call_id = call_id
         self.caller = caller
-        self._inbox = inbox
+        self.inbox = inbox
         self._services = services
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
@@ -58,15 +58,11 @@ class CallSession:
 
     def agent_arrived(self, reference: str, agent: Party) -> None:
         """Take the leg of an agent who was dialled for this call."""
-        self._inbox.put(AgentArrived(reference, agent))
-
-    def party_gone(self, party: Party, reason: str) -> None:
-        """Take the end of a party's leg."""
-        self._inbox.put(Gone(party, reason))
+        self.inbox.put(AgentArrived(reference, agent))
 
     def dial_failed(self, signal: DialFailed) -> None:
         """Take the news that a dialled agent did not come."""
-        self._inbox.put(signal)
+        self.inbox.put(signal)
 
     async def command(self, name: str, argument: str) -> None:
         """Ask the call to do something; raises ``TransitionError`` if its state does not allow it."""
@@ -76,7 +72,7 @@ class CallSession:
         command = Command(name, argument, asyncio.get_running_loop().create_future())
         if self.state is CallState.ENDED:
             raise TransitionError("the call has ended")
-        self._inbox.put(command)
+        self.inbox.put(command)
         await command.done
 
     # The call.
@@ -90,7 +86,7 @@ class CallSession:
                 self._context = CallContext(
                     call_id=self.call_id,
                     caller=self.caller,
-                    inbox=self._inbox,
+                    inbox=self.inbox,
                     journal=self._journal,
                     services=self._services,
                     tasks=tasks,

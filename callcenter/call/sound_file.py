@@ -10,7 +10,7 @@ from typing import Self
 from uuid import uuid4
 
 from callcenter.call.context import CallContext
-from callcenter.errors import StorageError
+from callcenter.errors import CallCenterError, StorageError
 from callcenter.events import EventType
 from callcenter.media import flac
 from callcenter.media.bridge import Tap
@@ -109,7 +109,7 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
         try:
             await asyncio.to_thread(flac.encode, folder / self._relative, folder / compressed)
             await asyncio.to_thread((folder / self._relative).unlink)
-        except (OSError, ValueError) as error:
+        except (CallCenterError, OSError) as error:
             log.error("call %s: the recording stays a WAV file: %s", self._context.call_id, error)
             return self._relative
         return compressed

@@ -23,13 +23,18 @@ class CallSupervisor:
         self._services = services
         self._sessions: dict[UUID, CallSession] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
-        self._dials: dict[str, UUID] = {}
+        self._legs = 0
         self.draining = False
 
     @property
     def calls(self) -> int:
         """Calls in progress, wrap-up included."""
         return len(self._sessions)
+
+    @property
+    def legs(self) -> int:
+        """Legs that are connected."""
+        return self._legs
 
     def check_capacity(self) -> None:
         """Raise ``OverloadedError`` when no further call can be taken."""
@@ -53,8 +58,9 @@ class CallSupervisor:
     def _begin(self, leg: Leg) -> Party:
         call_id, inbox = uuid4(), Inbox()
         caller = Party(leg, self._services.pacer)
+        self._legs += 1
         caller.on_key = lambda digit: inbox.put(Key(digit))
-        caller.on_gone = lambda reason: inbox.put(Gone(caller, reason))
+        caller.on_gone = lambda reason: self._leg_ended(inbox, Gone(caller, reason))
         session = CallSession(call_id, caller, inbox, self._services)
         self._sessions[call_id] = session
         task = asyncio.create_task(session.run(), name=f"call {call_id}")
@@ -67,9 +73,14 @@ class CallSupervisor:
         if session is None:
             raise LegRefusedError("the call that this agent was dialled for is over")
         agent = Party(leg, self._services.pacer)
-        agent.on_gone = lambda reason: session.party_gone(agent, reason)
+        self._legs += 1
+        agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
         session.agent_arrived(reference_of(leg.info.token), agent)
         return agent
+
+    def _leg_ended(self, inbox: Inbox, gone: Gone) -> None:
+        self._legs -= 1
+        inbox.put(gone)
 
     def _ended(self, call_id: UUID, task: asyncio.Task[None]) -> None:
         del self._sessions[call_id], self._tasks[call_id]

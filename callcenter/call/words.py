@@ -4,7 +4,7 @@ import asyncio
 import logging
 from uuid import uuid4
 
-from asr import LegSession, Recognizer, Segment
+from asr import Failure, LegSession, Recognizer, Segment
 from callcenter.call.context import CallContext
 from callcenter.errors import StorageError
 from callcenter.events import EventType
@@ -62,7 +62,7 @@ class LegWords:
             await retrying(lambda: services.transcripts.add([row]), deadline_s=STORE_DEADLINE_S)
         except StorageError as error:
             log.error("call %s: words of %s could not be stored: %s", row.call_id, row.leg, error)
-            self._failed("not stored")
+            self._missing(row.start_ms, row.end_ms, "not stored")
             return
         self._context.journal.write(
             EventType.TRANSCRIPT_SEGMENT,
@@ -72,5 +72,10 @@ class LegWords:
             end_ms=row.end_ms,
         )
 
-    def _failed(self, reason: str) -> None:
-        self._context.journal.write(EventType.TRANSCRIPT_MISSING, leg=self._leg, reason=reason)
+    def _failed(self, failure: Failure) -> None:
+        self._missing(round(failure.start_s * 1000), round(failure.end_s * 1000), failure.reason)
+
+    def _missing(self, start_ms: int, end_ms: int, reason: str) -> None:
+        self._context.journal.write(
+            EventType.TRANSCRIPT_MISSING, leg=self._leg, start_ms=start_ms, end_ms=end_ms, reason=reason
+        )

@@ -1,0 +1,377 @@
+"""The composition root: the only place that names concrete adapters and ties their lifetimes together.
+
+Start-up goes down the lines of ``serving``; shutdown goes back up them, after the calls were drained.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import uvloop
+from aiohttp import ClientSession, web
+
+import ivr
+from asr import ModelError
+from asr.whisper import WhisperRecognizer, WhisperSettings
+from callcenter import config
+from callcenter.acd.dispatcher import Dispatcher
+from callcenter.call.background import Background
+from callcenter.call.expected import ExpectedCallers
+from callcenter.call.relay import CallRelay
+from callcenter.call.services import CallServices
+from callcenter.call.supervisor import CallSupervisor
+from callcenter.errors import UsageError
+from callcenter.flows import load_flows
+from callcenter.housekeeping import keep_house
+from callcenter.media.pacer import Pacer
+from callcenter.media.prompts import Prompts
+from callcenter.media.recorder import RecordingWriter
+from callcenter.reports.query import Reports
+from callcenter.storage.agents import Agents
+from callcenter.storage.calls import Calls
+from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.event_log import EventLog
+from callcenter.storage.leg_tokens import LegTokens
+from callcenter.storage.listener import Listener
+from callcenter.storage.messages import Messages
+from callcenter.storage.migrate import Migrations
+from callcenter.storage.nodes import Nodes
+from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.recordings import Recordings
+from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.users import Users
+from callcenter.telephony.audiosocket import AudioSocketGateway
+from callcenter.telephony.handover import Handover
+from callcenter.telephony.shell import MediaCounters
+from callcenter.telephony.twilio import TwilioGateway, Urls
+from callcenter.web.access_log import AccessLog
+from callcenter.web.feed import LiveFeed
+from callcenter.web.live import LiveHub
+from callcenter.web.metrics import ProcessFigures
+from callcenter.web.server import WebServices, build_app
+
+log = logging.getLogger(__name__)
+
+BACKGROUND_GRACE_S = 20.0
+STALE_OFFER_MARGIN_S = 15.0
+SHUTDOWN_TIMEOUT_S = 5.0
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where this process listens: a socket bound beforehand, else the settings' host and port."""
+
+    sock: socket.socket | None = None
+    shares_ports: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service, as its owner sees it."""
+
+    url: str
+    asterisk_port: int | None
+    node_id: UUID
+    database: Database
+    supervisor: CallSupervisor
+    events: EventLog
+
+
+def run_service(settings: config.Settings, place: Place | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
+    return uvloop.run(_serve_until_told(settings, place))
+
+
+async def _serve_until_told(settings: config.Settings, place: Place | None) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(settings, place) as service:
+        log.info("listening on %s", service.url)
+        await stop.wait()
+        log.info("shutting down: no new calls, %d in progress", service.supervisor.calls)
+        await service.supervisor.drain(settings.server.drain_timeout_s)
+    return 0
+
+
+@asynccontextmanager
+async def serving(
+    settings: config.Settings, place: Place | None = None, *, demo_token: str | None = None
+) -> AsyncIterator[Service]:
+    """Run the whole service while the ``async with`` lasts.
+
+    Raises ``UsageError`` for settings that cannot work and ``StorageError`` without a database. Calls that
+    are in progress at the end are cut; drain the supervisor first. ``demo_token`` signs in browsers on this
+    machine by itself.
+    """
+    place = place or Place()
+    flows = load_flows(settings)
+    node_id = uuid4()
+    async with AsyncExitStack() as stack:
+        recognizer = await _open_recognizer(stack, settings.asr)
+        stores = await _open_stores(stack, settings)
+        sock = place.sock or _bound(settings.server)
+        stack.callback(sock.close)
+        urls = _urls(settings.server, sock, node_id)
+        nodes = Nodes(stores.database, stores.listener, node_id)
+        await stack.enter_async_context(nodes.registered(urls.node))
+        services = await _open_calls(stack, settings, stores, node_id, recognizer, flows)
+        supervisor = CallSupervisor(services)
+        relay = CallRelay(node_id, supervisor, stores.calls, stores.leg_tokens, Messages(stores.database))
+        await stack.enter_async_context(relay.attached(stores.listener, services.background))
+        gateways = await _open_gateways(stack, place, urls, services, supervisor, relay)
+        await stack.enter_async_context(
+            _running(keep_house(nodes, stores.database, services), "housekeeping")
+        )
+        webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
+        await _listen(stack, webside, sock, gateways.handover)
+        yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    database: Database
+    clock: DatabaseClock
+    events: EventLog
+    listener: Listener
+    agents: Agents
+    line: QueueLine
+    calls: Calls
+    leg_tokens: LegTokens
+
+
+async def _open_recognizer(stack: AsyncExitStack, settings: config.Asr) -> WhisperRecognizer | None:
+    if not settings.enabled:
+        return None
+    model = WhisperSettings(
+        model=settings.model,
+        device=settings.device,
+        compute_type=settings.compute_type,
+        beam_size=settings.beam_size,
+        workers=settings.workers,
+    )
+    recognizer = WhisperRecognizer(model, max_queued=settings.max_queued_segments)
+    try:
+        return await stack.enter_async_context(recognizer)
+    except ModelError as error:
+        raise UsageError(str(error)) from None
+
+
+async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Stores:
+    database = await stack.enter_async_context(Database.open(settings))
+    await Migrations(database).upgrade()
+    clock = await stack.enter_async_context(DatabaseClock(database))
+    log_ = EventLog(database, capacity=settings.database.event_buffer)
+    events = await stack.enter_async_context(log_)
+    listener = await stack.enter_async_context(Listener(database))
+    agents = Agents(database)
+    await agents.sync(settings.agents)
+    return _Stores(
+        database, clock, events, listener, agents, QueueLine(database), Calls(database), LegTokens(database)
+    )
+
+
+async def _open_calls(
+    stack: AsyncExitStack,
+    settings: config.Settings,
+    stores: _Stores,
+    node_id: UUID,
+    recognizer: WhisperRecognizer | None,
+    flows: dict[str, ivr.Flow],
+) -> CallServices:
+    enter = stack.enter_async_context
+    longest_ring_s = max((queue.ring_timeout_s for queue in settings.queues), default=20.0)
+    dispatcher = Dispatcher(
+        stores.line,
+        stores.agents,
+        stores.listener,
+        node_id,
+        stale_offer_s=longest_ring_s + STALE_OFFER_MARGIN_S,
+    )
+    return CallServices(
+        node_id=node_id,
+        settings=settings,
+        now=stores.clock.now,
+        append=stores.events.append,
+        flows=flows,
+        gateways={},
+        background=await enter(Background(BACKGROUND_GRACE_S)),
+        dispatcher=await enter(dispatcher),
+        pacer=await enter(Pacer()),
+        prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
+        recorder=await enter(RecordingWriter()),
+        recordings_dir=settings.data_dir / "recordings",
+        recordings=Recordings(stores.database),
+        transcripts=Transcripts(stores.database),
+        leg_tokens=stores.leg_tokens,
+        recognizer=recognizer,
+    )
+
+
+# Gateways.
+
+
+@dataclass(slots=True)
+class _Gateways:
+    handover: Handover
+    routes: list[web.RouteDef] = field(default_factory=list)
+    counters: list[MediaCounters] = field(default_factory=list)
+    asterisk_port: int | None = None
+
+
+async def _open_gateways(
+    stack: AsyncExitStack,
+    place: Place,
+    urls: Urls,
+    services: CallServices,
+    supervisor: CallSupervisor,
+    relay: CallRelay,
+) -> _Gateways:
+    settings = services.settings.gateways
+    client = await stack.enter_async_context(ClientSession())
+    handover = Handover(services.settings.data_dir, services.node_id)
+    await stack.enter_async_context(handover)
+    opened = _Gateways(handover)
+    expected = ExpectedCallers(services.leg_tokens, supervisor, settings.twilio.auth_token)
+    if settings.twilio.enabled:
+        twilio = TwilioGateway(
+            settings.twilio,
+            urls,
+            client,
+            accept=supervisor.accept,
+            announce=expected.twilio,
+            on_dial_result=relay.dial_failed,
+            handover=handover,
+        )
+        services.gateways[twilio.name] = twilio
+        opened.routes += twilio.routes()
+        opened.counters.append(twilio.counters)
+    if settings.asterisk.enabled:
+        asterisk = AudioSocketGateway(
+            settings.asterisk,
+            client,
+            accept=supervisor.accept,
+            announce=expected.asterisk,
+            owner_of=services.leg_tokens.peek,
+            node_id=services.node_id,
+            handover=handover,
+            reuse_port=place.shares_ports,
+        )
+        await stack.enter_async_context(asterisk)
+        services.gateways[asterisk.name] = asterisk
+        opened.routes += asterisk.routes()
+        opened.counters.append(asterisk.counters)
+        opened.asterisk_port = asterisk.port
+    return opened
+
+
+# The web side.
+
+
+async def _open_web(
+    stack: AsyncExitStack,
+    stores: _Stores,
+    services: CallServices,
+    supervisor: CallSupervisor,
+    relay: CallRelay,
+    gateways: _Gateways,
+    demo_token: str | None,
+) -> web.Application:
+    database, settings = stores.database, services.settings
+    hub = LiveHub(LiveFeed(database, [queue.name for queue in settings.queues]))
+    stores.listener.subscribe("event", hub.on_event, hub.on_reconnect)
+    await stack.enter_async_context(hub)
+    return build_app(
+        WebServices(
+            settings=settings,
+            database=database,
+            calls=stores.calls,
+            transcripts=services.transcripts,
+            recordings=services.recordings,
+            recordings_dir=services.recordings_dir,
+            agents=stores.agents,
+            queue_line=stores.line,
+            reports=Reports(database),
+            users=Users(database),
+            hub=hub,
+            control=relay,
+            readiness=lambda: {"accepting_calls": not supervisor.draining},
+            figures=lambda: _figures(stores, services, supervisor, gateways),
+            now=services.now,
+            demo_token=demo_token,
+        ),
+        gateways.routes,
+    )
+
+
+async def _listen(
+    stack: AsyncExitStack, application: web.Application, sock: socket.socket, handover: Handover
+) -> None:
+    runner = web.AppRunner(
+        application, access_log_class=AccessLog, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    server = runner.server
+    assert server is not None
+    handover.receive("http", server)
+    await web.SockSite(runner, sock, backlog=BACKLOG).start()
+
+
+def _figures(
+    stores: _Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
+) -> ProcessFigures:
+    log_, media = stores.events.stats, gateways.counters
+    speech = services.recognizer.stats() if isinstance(services.recognizer, WhisperRecognizer) else None
+    return ProcessFigures(
+        calls=supervisor.calls,
+        legs=supervisor.legs,
+        frames_in=sum(one.frames_in for one in media),
+        frames_out=sum(one.frames_out for one in media),
+        frames_dropped=sum(one.dropped for one in media),
+        events_stored=log_.stored,
+        events_pending=log_.pending,
+        events_lost=log_.lost,
+        recognitions=speech.done if speech else 0,
+        overloads=speech.refused if speech else 0,
+    )
+
+
+# Addresses.
+
+
+def _bound(settings: config.Server) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=BACKLOG)
+    except OSError as error:
+        raise UsageError(
+            f"server.port: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+        ) from None
+
+
+def _urls(settings: config.Server, sock: socket.socket, node_id: UUID) -> Urls:
+    host, port = sock.getsockname()[:2]
+    here = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+    public = settings.public_url.rstrip("/") or here
+    return Urls(public=public, node=settings.node_url.rstrip("/") or public, node_id=node_id)
+
+
+# What goes on beside the calls.
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

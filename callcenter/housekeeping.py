@@ -1,0 +1,40 @@
+"""What goes on beside the calls: clearing up after processes that died and tokens nobody used."""
+
+import asyncio
+import itertools
+import logging
+from uuid import UUID
+
+from callcenter.call.repair import repair
+from callcenter.call.services import CallServices
+from callcenter.errors import StorageError
+from callcenter.storage.nodes import Nodes
+from callcenter.storage.pool import Database
+from callcenter.storage.recovery import Recovery
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+PURGE_EVERY_ROUNDS = 120
+
+
+async def keep_house(nodes: Nodes, database: Database, services: CallServices) -> None:
+    """Look after dead processes and stale tokens until cancelled; an outage only delays it."""
+    recovery = Recovery(database, services.node_id)
+    for round_ in itertools.count():
+        try:
+            for dead in await nodes.dead():
+                await _clear_up(dead, nodes, recovery, services)
+            if round_ % PURGE_EVERY_ROUNDS == 0:
+                await services.leg_tokens.purge()
+        except StorageError as error:
+            log.warning("housekeeping waits: %s", error)
+        await asyncio.sleep(EVERY_S)
+
+
+async def _clear_up(dead: UUID, nodes: Nodes, recovery: Recovery, services: CallServices) -> None:
+    recovered = await recovery.recover_node(dead)
+    log.warning("process %s died; %d of its calls were ended as failed", dead, len(recovered.calls))
+    compress = services.settings.recording.format == "flac"
+    await repair(recovered.recordings, services.recordings, services.recordings_dir, compress=compress)
+    await nodes.forget(dead)
