@@ -14,7 +14,18 @@ from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_
 from ivr.nodes import Call
 
 MAX_CALL_DEPTH = 16
-_OWN_WORDS = {"missing": "is missing", "extra_forbidden": "unknown key"}
+_OWN_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "unknown key",
+    "dict_type": "must hold keys and values",
+    "mapping_type": "must hold keys and values",
+    "model_type": "must hold keys and values",
+    "model_attributes_type": "must hold keys and values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
 
 _Key = tuple[Path, str]
 
@@ -136,7 +147,7 @@ def _first(document: Document, error: ValidationError) -> FlowError:
     context = details.get("ctx", {})
     if details["type"] == "kind":
         node = details["input"]
-        text = details["msg"] if isinstance(node, dict) else "must hold keys and values"
+        text = details["msg"] if isinstance(node, dict) else _OWN_WORDS["dict_type"]
         at = (*at, "kind") if isinstance(node, dict) else at
         return document.error(at, text)
     at = (*at, *context.get("at", ()))
