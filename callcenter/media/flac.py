@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -14,7 +14,7 @@ from callcenter.errors import StorageError, UsageError
 def encode(wav: Path, flac: Path) -> None:
     """Compress a WAV file; ``flac`` appears only when it is complete and as long as ``wav``.
 
-    Blocking and busy: about 1 s per hour of sound, so call it on a thread or in a job. ``wav`` stays.
+    Blocking and busy: about 3 s per hour of stereo, so call it on a thread or in a job. ``wav`` stays.
     Raises ``UsageError`` when ``wav`` cannot be read and ``StorageError`` when ``flac`` cannot be written.
     """
     unfinished = flac.with_name(f".{flac.name}.{os.getpid()}.part")
@@ -24,18 +24,22 @@ def encode(wav: Path, flac: Path) -> None:
         written = _samples(unfinished)
         if written != expected:
             raise StorageError(f"{flac}: {written} samples were written of {expected}")
-        unfinished.replace(flac)
+        _settle(unfinished, flac)
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def duration_s(path: Path) -> float:
-    """Read the length of a WAV or FLAC file from its header; raises ``UsageError`` for anything else."""
+    """Give the length of a WAV or FLAC file; raises ``UsageError`` for anything else.
+
+    A file whose header holds no length, as that of an empty FLAC file, is decoded to find it.
+    """
     with _opened(path) as container:
         stream = container.streams.audio[0]
-        if stream.duration is None or stream.time_base is None:
-            raise UsageError(f"{path}: its header holds no length")
-        return float(stream.duration * stream.time_base)
+        if stream.duration is not None and stream.time_base is not None:
+            return float(stream.duration * stream.time_base)
+        return sum(frame.samples for frame in container.decode(stream)) / stream.rate
 
 
 def _transcode(wav: Path, flac: Path) -> None:
@@ -51,6 +55,16 @@ def _transcode(wav: Path, flac: Path) -> None:
                 target.mux(stream.encode(None))
         except (av.error.FFmpegError, OSError) as error:
             raise StorageError(f"{flac.parent}: {_reason(error)}") from error
+
+
+def _settle(unfinished: Path, flac: Path) -> None:
+    """Put the file in its place once it is on the disk, so that ``wav`` may then be deleted."""
+    try:
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(flac)
+    except OSError as error:
+        raise StorageError(f"{flac.parent}: {_reason(error)}") from error
 
 
 def _samples(path: Path) -> int:

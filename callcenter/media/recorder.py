@@ -9,7 +9,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ class Job:
     """What the thread does next for one recording; ``last`` closes the file."""
 
     recording: Recording
-    pieces: list[Piece]
+    pieces: Iterable[Piece]
     last: bool
 
 
