@@ -32,6 +32,7 @@ from callcenter.errors import StorageError, UsageError
 
 ACCOUNT = "pgserver"
 SOCKET_NAME = ".s.PGSQL.5432"
+PID_FILE = "postmaster.pid"
 SOCKET_PATH_MAX_BYTES = 100
 LOG_MAX_BYTES = 10_000_000
 NO_SUCH_PID = 2**31 - 1
@@ -120,13 +121,8 @@ class PostgresServer:
 
     def is_running(self) -> bool:
         """Whether a server process holds the data folder."""
-        pid = self._recorded_pid()
+        pid = _recorded_pid(self._data / PID_FILE)
         return pid is not None and _is_postgres(pid)
-
-    def _recorded_pid(self) -> int | None:
-        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
-            return int((self._data / "postmaster.pid").read_text().splitlines()[0])
-        return None
 
     @contextlib.contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -153,12 +149,13 @@ class PostgresServer:
         fresh.rename(self._data)
 
     def _launch(self) -> None:
-        self._disown_stale_pid()
         log = self._data / "server.log"
         if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
             log.replace(self._data / "server.log.1")
         folder = self._socket_folder()
         self._make_socket_folder(folder)
+        self._disown(self._data / PID_FILE)
+        self._disown(folder / f"{SOCKET_NAME}.lock")
         settings = self._settings | {"unix_socket_directories": f'"{folder}"'}
         options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
         begin = log.stat().st_size if log.exists() else 0
@@ -171,21 +168,21 @@ class PostgresServer:
                 raise StorageError(f"the embedded database does not start: {reason}") from error
             raise
 
-    def _disown_stale_pid(self) -> None:
-        """Point ``postmaster.pid`` at no process when a stranger has inherited the dead server's number.
+    def _disown(self, lock: Path) -> None:
+        """Point a dead server's lock file at no process when the number is a stranger's or a zombie's.
 
         PostgreSQL would refuse to start, as it does for a live server; usual in a restarted container.
         The rest of the file stays, because the server finds orphans by the shared memory named there.
         """
-        pid = self._recorded_pid()
-        if pid is None or _is_postgres(pid):
-            return
-        path = self._data / "postmaster.pid"
-        lines = path.read_text().splitlines(keepends=True)
-        path.write_text("".join([f"{NO_SUCH_PID}\n", *lines[1:]]))
+        pid = _recorded_pid(lock)
+        if pid is not None and not _is_postgres(pid):
+            lines = lock.read_text().splitlines(keepends=True)
+            lock.write_text("".join([f"{NO_SUCH_PID}\n", *lines[1:]]))
 
     def _socket_folder(self) -> Path:
-        if len(os.fsencode(self._data / SOCKET_NAME)) <= SOCKET_PATH_MAX_BYTES:
+        fits = len(os.fsencode(self._data / SOCKET_NAME)) <= SOCKET_PATH_MAX_BYTES
+        # In a database URL a comma parts two hosts.
+        if fits and "," not in str(self._data):
             return self._data
         name = hashlib.sha256(os.fsencode(self._data)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"callcenter-{name}"
@@ -299,6 +296,12 @@ def _let_through(folder: Path) -> None:
         if not mode & stat.S_IXOTH:
             logger.warning("%s is now passable for other accounts: the database needs it", parent)
             parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+def _recorded_pid(lock: Path) -> int | None:
+    with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+        return int(lock.read_text().splitlines()[0])
+    return None
 
 
 def _is_postgres(pid: int) -> bool:
