@@ -114,10 +114,9 @@ class WhisperEngine:
         if len(pcm16) > 2 * SAMPLE_RATE_HZ * _MAX_S:
             raise RecognitionError(f"an utterance is longer than {_MAX_S} s")
         sound = np.frombuffer(pcm16, "<i2").astype(np.float32) / np.float32(32768)
-        sound -= sound.mean() if len(sound) else 0
         if is_no_speech(sound):
             return Recognition("", language, 0.0)
-        features = log_mel(doubled(sound), self._model.feature_extractor.mel_filters)
+        features = log_mel(doubled(sound - sound.mean()), self._model.feature_extractor.mel_filters)
         decoded = self._decode(features, tokenizer, self._context)
         if decoded.is_loop and self._context < _FULL_CONTEXT:
             decoded = self._decode(features, tokenizer, _FULL_CONTEXT)
