@@ -81,7 +81,6 @@ class Asterisk(Section):
     ari_user: str = ""
     ari_password: SecretStr = SecretStr("")
     agent_context: str = "callcenter-agent"
-    transfer_context: str = "callcenter-transfer"
 
     @model_validator(mode="after")
     def _token_is_set(self) -> Self:

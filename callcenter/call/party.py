@@ -28,6 +28,7 @@ class Party:
         self._playout = Playout(leg.info.paced_by)
         self._plays: dict[str, asyncio.Future[bool]] = {}
         self._plays_begun = 0
+        self._clears = 0
         self._listener: Listener | None = None
         self._gone = False
         self.on_key: Callable[[str], None] = _ignore
@@ -63,6 +64,7 @@ class Party:
         """Stop what is playing, also what the gateway has buffered."""
         if self._playout.idle or self._gone:
             return
+        self._clears += 1
         for finished in self._playout.clear(self._loop.time()):
             self._finish(finished)
         await self._leg.send_clear()
@@ -77,7 +79,10 @@ class Party:
         """Send what is due (called by the pacer)."""
         if self._gone:
             return None
+        clears = self._clears
         for item in self._playout.due(now_s):
+            if self._clears != clears:
+                break
             match item:
                 case SendAudio(pcm16):
                     await self._leg.send_audio(pcm16)
