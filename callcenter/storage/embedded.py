@@ -118,6 +118,10 @@ class PostgresServer:
             self._run("pg_ctl", "stop", "-s", "-w", "-m", mode, "-D", str(self._data))
         except StorageError as error:
             logger.warning("the embedded database did not stop: %s", error)
+        elsewhere = self._socket_folder()
+        if elsewhere != self._data:
+            with contextlib.suppress(OSError):
+                elsewhere.rmdir()
 
     def is_running(self) -> bool:
         """Whether a server process holds the data folder."""
@@ -145,7 +149,11 @@ class PostgresServer:
             _let_through(fresh)
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
-        self._run("initdb", *options, "-D", str(fresh), owner=fresh, timeout_s=INIT_TIMEOUT_S)
+        try:
+            self._run("initdb", *options, "-D", str(fresh), owner=fresh, timeout_s=INIT_TIMEOUT_S)
+        except StorageError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
         fresh.rename(self._data)
 
     def _launch(self) -> None:
@@ -208,6 +216,7 @@ class PostgresServer:
         as_root = os.geteuid() == 0
         if as_root:
             _let_through(binaries)
+            _let_read(binaries.parent)
         account = (owner or self._data).stat()
         # A file and not a pipe: the server inherits it and a pipe would stay open for as long as it runs.
         with tempfile.TemporaryFile() as output:
@@ -298,6 +307,16 @@ def _let_through(folder: Path) -> None:
             parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
 
 
+def _let_read(installation: Path) -> None:
+    """Let other accounts run PostgreSQL where root installed it with a strict umask."""
+    if (installation / "bin" / "postgres").stat().st_mode & stat.S_IXOTH:
+        return
+    for path in (installation, *installation.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        runs = stat.S_IXOTH if mode & stat.S_IXUSR else 0
+        path.chmod(mode | stat.S_IROTH | runs)
+
+
 def _recorded_pid(lock: Path) -> int | None:
     with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
         return int(lock.read_text().splitlines()[0])
@@ -316,10 +335,10 @@ def _is_postgres(pid: int) -> bool:
 
 
 def _reason(output: str) -> str:
-    """The line of a program's output that says what went wrong."""
+    """The line of a program's output that says what went wrong: the first complaint, not what followed."""
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):
-        for line in reversed(lines):
+    for line in lines:
+        for mark in ("PANIC:", "FATAL:", "ERROR:", "error:"):
             if mark in line:
                 return line[line.index(mark) + len(mark) :].strip()
     return lines[-1] if lines else "it gave no reason"

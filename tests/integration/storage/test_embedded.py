@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -49,6 +50,10 @@ async def test_it_runs_while_somebody_uses_it(folder: Path) -> None:
 async def test_a_long_path_gets_its_socket_elsewhere(folder: Path) -> None:
     async with EmbeddedPostgres(folder / ("long" * 30)) as url:
         assert await answer(url) == 1
+        elsewhere = Path(unquote(url.partition("host=")[2].partition("&")[0]))
+        assert not elsewhere.is_relative_to(folder)
+        assert elsewhere.stat().st_mode & 0o077 == 0
+    assert not elsewhere.exists()
 
 
 USER = """
