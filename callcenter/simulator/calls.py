@@ -12,7 +12,8 @@ from uuid import uuid4
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWSTimeout
 
 from callcenter.errors import ProtocolError
-from callcenter.simulator.line import Fault, Line, LineEnd
+from callcenter.simulator.faults import Fault
+from callcenter.simulator.line import Line, LineEnd
 from callcenter.simulator.wire import (
     ConnectStream,
     Dial,
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 WEBHOOK_TIMEOUT_S = 15.0
 STATUS_DRAIN_S = 5.0
 MAX_MESSAGE_BYTES = 1024 * 1024
+LATE_MS = 10.0
+"""A frame sent this much after its deadline counts as late."""
+
 _STATUS_QUEUE_MAX = 16
 
 
@@ -71,8 +75,8 @@ class Origination:
 class PhoneCall:
     """One call as a person with a telephone has it.
 
-    ``connected`` is set when its media stream is up, ``ended`` when it is over. ``answer`` and ``reject``
-    matter to a dialled party only.
+    ``connected`` is set when its media stream is up, ``ended`` when it is over, ``broken`` when a stream
+    of it died without a word. ``answer`` and ``reject`` matter to a dialled party only.
     """
 
     from_number: str
@@ -87,6 +91,7 @@ class PhoneCall:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     redirect: list[Verb] | None = None
     hung_up: bool = False
+    broken: bool = False
     _decision: asyncio.Event = field(default_factory=asyncio.Event)
     _decided: Status | None = None
 
@@ -175,11 +180,16 @@ class StatusReporter:
 
 @dataclass(slots=True)
 class NetworkFigures:
-    """What went wrong between the network and the service."""
+    """What went wrong between the network and the service, and how well the network itself kept time."""
 
     failed_posts: int = 0
     failed_streams: int = 0
     bad_twiml: int = 0
+    protocol_errors: int = 0
+    frames_sent: int = 0
+    gap_frames: int = 0
+    late_frames: int = 0
+    lateness_worst_ms: float = 0.0
 
 
 class Network:
@@ -271,6 +281,7 @@ class Network:
             match waiting.popleft():
                 case ConnectStream() as stream:
                     end = await self._stream(call, stream)
+                    call.broken = call.broken or end is LineEnd.DROPPED
                     if call.redirect is not None:
                         waiting, call.redirect = deque(call.redirect), None
                     elif end is LineEnd.HUNG_UP:
@@ -300,7 +311,18 @@ class Network:
             if call.hung_up:
                 call.line.hang_up()
             call.connected.set()
-            return await call.line.run(dict(stream.parameters))
+            try:
+                return await call.line.run(dict(stream.parameters))
+            finally:
+                self._note(call.line)
+
+    def _note(self, line: Line) -> None:
+        lateness = line.figures.lateness_ms
+        self.figures.protocol_errors += line.figures.protocol_errors
+        self.figures.frames_sent += len(lateness)
+        self.figures.gap_frames += line.gap_frames
+        self.figures.late_frames += sum(late > LATE_MS for late in lateness)
+        self.figures.lateness_worst_ms = max(self.figures.lateness_worst_ms, *lateness, 0.0)
 
     @staticmethod
     def _over(call: PhoneCall) -> None:

@@ -66,7 +66,8 @@ _DOLLARS = ("{tens} dollars", "{tens} {unit} dollars", "{teen} dollars")
 _STORIES = {
     Topic.SALES: _Story(
         problems=(
-            "I would like to {action} {object} and {action} {object}.",
+            "I want to {action} {object}.",
+            "I need to {action} {object} {when}.",
             "{greeting}, I would like to {action} {object}, please.",
             "How much does the {adjective} {item} cost?",
             "Could you please {action} {object}?",
@@ -75,7 +76,7 @@ _STORIES = {
         solutions=(
             "I can offer you {count} percent off your next {item}.",
             "I will send you a {adjective} {item} tomorrow.",
-            "Your {adjective} {item} will arrive on {day}, {month} {ordinal}.",
+            "Your {item} will arrive on {day}, {month} {ordinal}.",
         ),
         slots={
             "action": ("renew", "upgrade", "extend", "review"),

@@ -8,7 +8,6 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +15,7 @@ from aiohttp import BasicAuth, ClientSession, TCPConnector, web
 
 from callcenter.errors import ProtocolError
 from callcenter.simulator.calls import OVER, Account, Network, NetworkFigures, Origination, PhoneCall
-from callcenter.simulator.line import Fault
+from callcenter.simulator.faults import Fault, RestFaults
 from callcenter.simulator.wire import parse_twiml
 
 log = logging.getLogger(__name__)
@@ -28,17 +27,6 @@ _SHUTDOWN_S = 5.0
 
 OnDialled = Callable[[PhoneCall], Awaitable[None]]
 """Called in a task of its own for each party whom the service has dialled, while the call rings."""
-
-
-@dataclass(slots=True)
-class RestFaults:
-    """How the REST interface misbehaves from now on: the next ``errors`` requests get 500, the next
-    ``hangs`` no answer within ``hang_s``.
-    """
-
-    errors: int = 0
-    hangs: int = 0
-    hang_s: float = 30.0
 
 
 class Gateway:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from aiohttp import ClientConnectionError, ClientWebSocketResponse, WSCloseCode, WSMsgType
 
 from callcenter.errors import OverloadedError, ProtocolError
+from callcenter.simulator.faults import Fault
 from callcenter.simulator.playback import Playback, is_voiced
 from callcenter.simulator.speech import FRAME_BYTES, FRAME_MS, RATE_HZ, SILENCE_BYTE, Utterance, room_noise
 from callcenter.simulator.wire import Clear, MarkRequest, Media, StreamWriter, parse_request
@@ -37,15 +38,6 @@ class LineEnd(StrEnum):
     DROPPED = "dropped"  # the network
 
 
-class Fault(StrEnum):
-    """What goes wrong on purpose."""
-
-    NONE = "none"
-    DROP_MID_WORD = "drop_mid_word"  # the socket dies in the middle of the first sentence
-    GARBAGE = "garbage"  # malformed and binary messages among the good ones
-    NO_MEDIA = "no_media"  # the stream starts, but no audio ever comes
-
-
 @dataclass(slots=True, eq=False)
 class Saying:
     """A sentence that is being said. ``first_frame`` is the line's frame number it began with."""
@@ -65,7 +57,7 @@ class Saying:
 class LineFigures:
     """How well the line kept time; for judging the measurements made with it."""
 
-    lateness_ms: array[float] = field(default_factory=lambda: array("f"))
+    lateness_ms: "array[float]" = field(default_factory=lambda: array("f"))
     frames_received: int = 0
     protocol_errors: int = 0
     close_code: int | None = None
@@ -93,9 +85,9 @@ class Line:
         self.figures = LineFigures()
 
     @property
-    def underruns(self) -> int:
-        """Frames that were heard with a hole in them."""
-        return self._playback.underruns
+    def gap_frames(self) -> int:
+        """Frames of silence heard because the next piece of sound came late."""
+        return self._playback.gap_frames
 
     async def run(self, parameters: dict[str, str]) -> LineEnd:
         """Announce the stream, then talk and listen until one side ends it."""

@@ -15,6 +15,7 @@ _LOUD = bytes(1 if ~code & 0x7F > _MAGNITUDE_OF_LOUD else 0 for code in range(25
 """µ-law byte -> 1 where it is above about -40 dBFS."""
 
 _VOICED_SAMPLES = 12
+_PAUSE_FRAMES = 11
 
 
 def is_voiced(frame: bytes) -> bool:
@@ -25,8 +26,8 @@ def is_voiced(frame: bytes) -> bool:
 class Playback:
     """The buffer of one telephone. All audio is µ-law of 8 kHz.
 
-    ``underruns`` counts frames that came too late to be played whole after the sound had begun;
-    ``dropped_bytes`` what did not fit.
+    ``gap_frames`` counts the frames of silence that broke up sound because the next piece came late (up
+    to 200 ms; longer silence is a pause), ``dropped_bytes`` what did not fit.
     """
 
     def __init__(self, limit_bytes: int = BUFFER_MAX_BYTES) -> None:
@@ -34,7 +35,8 @@ class Playback:
         self._buffer = bytearray()
         self._played = 0
         self._marks: deque[tuple[int, str]] = deque()
-        self.underruns = 0
+        self._silent_frames = _PAUSE_FRAMES
+        self.gap_frames = 0
         self.dropped_bytes = 0
 
     @property
@@ -64,13 +66,14 @@ class Playback:
         """The next frame, silence where there is nothing, and the marks that are due after it."""
         frame = bytes(self._buffer[:FRAME_BYTES])
         if not frame:
+            self._silent_frames += 1
             return _SILENCE, []
+        if self._silent_frames < _PAUSE_FRAMES:
+            self.gap_frames += self._silent_frames
+        self._silent_frames = 0
         del self._buffer[:FRAME_BYTES]
         self._played += len(frame)
-        if len(frame) < FRAME_BYTES:
-            self.underruns += 1
-            frame += _SILENCE[len(frame) :]
-        return frame, self._due() if self._marks else []
+        return frame.ljust(FRAME_BYTES, _SILENCE[:1]), self._due() if self._marks else []
 
     def _due(self) -> list[str]:
         names = []

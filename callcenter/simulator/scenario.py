@@ -10,8 +10,8 @@ from enum import StrEnum
 from itertools import chain, cycle, islice
 
 from callcenter.simulator.dialogue import Speaker, Topic, Turn, dialogue
+from callcenter.simulator.faults import Fault
 from callcenter.simulator.grammar import expand
-from callcenter.simulator.line import Fault
 from callcenter.simulator.voices import Voice, random_voice
 
 DIALLED = "+13125550100"
@@ -159,7 +159,7 @@ def _arrivals(rng: random.Random, wave: int) -> Iterator[float]:
 def _caller(rng: random.Random, index: int, script: Script, start_s: float) -> CallerPlan:
     topic = Topic.BILLING if script is Script.ACCOUNT else rng.choice((Topic.SALES, Topic.SUPPORT))
     turns: list[PlannedTurn] = []
-    if script in _CONVERSATIONS:
+    if script in _CONVERSATIONS or script is Script.ABANDON:
         turns = _spaced(rng, dialogue(rng, topic))
     elif script is Script.VOICEMAIL:
         texts = [expand(text, rng) for text in rng.sample(_MESSAGES, 2)]

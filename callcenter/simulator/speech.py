@@ -97,7 +97,10 @@ def room_noise(seed: int, frames: int = 50) -> tuple[str, ...]:
 
 
 def utter(text: str, voice: Voice, seed: int = 0) -> Utterance:
-    """Synthesise ``text``; the same arguments give the same sound. Blocking, about 10 ms."""
+    """Synthesise ``text``. Blocking, about 10 ms.
+
+    ``seed`` decides level and noise; the voice itself varies by some ms from time to time.
+    """
     speech = Espeak().synthesize(
         spoken(text), voice.name, voice.rate_wpm, voice.pitch, voice.pitch_range, voice.word_gap
     )

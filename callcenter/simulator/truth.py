@@ -133,6 +133,11 @@ class Truth:
     calls: list[CallTruth] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def note(self, problem: str) -> None:
+        """Remember what went wrong; the same problem once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def figures(self, answer_within_s: float = 20.0, short_abandon_s: float = 6.0) -> Figures:
         """The figures of the day with these thresholds."""
         return figures(self.calls, answer_within_s, short_abandon_s)

@@ -1,0 +1,136 @@
+"""The people who answer: offers, conversations, wrap-up."""
+
+import asyncio
+
+from callcenter.simulator.calls import PhoneCall
+from callcenter.simulator.conversation import Conversation
+from callcenter.simulator.dialogue import Speaker
+from callcenter.simulator.scenario import AgentPlan, Answer, CallerPlan
+from callcenter.simulator.service_api import ServiceError
+from callcenter.simulator.speech import Utterance
+from callcenter.simulator.truth import Offered
+from callcenter.simulator.world import Meeting, World, any_set
+
+MISS_LONGEST_S = 60.0
+CONNECT_TIMEOUT_S = 10.0
+LEAVE_TIMEOUT_S = 8.0
+AFTER_MISS_S = 1.0
+
+
+class Agent:
+    """One agent with a telephone and a desk; one call at a time."""
+
+    def __init__(self, world: World, plan: AgentPlan) -> None:
+        self._world = world
+        self.plan = plan
+        self._answers = list(plan.answers)
+        self._call: PhoneCall | None = None
+        self._wrapping_up = False
+        self._rings = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def sign_in(self) -> None:
+        """Begin the day. Raises ``ServiceError`` when the service does not let us."""
+        await self._world.api.agent_event(self.plan.id, "sign_in")
+        await self._world.api.agent_event(self.plan.id, "ready")
+        self._world.report(self.plan.id, "signs in")
+
+    async def sign_out(self) -> None:
+        """End the day."""
+        await self._tell("sign_out")
+
+    async def ring(self, call: PhoneCall) -> None:
+        """The telephone rings: do what is planned for this offer."""
+        meeting = self._world.meetings.get(call.from_number)
+        busy = self._wrapping_up or (self._call is not None and not self._call.ended.is_set())
+        if meeting is None or busy:
+            reason = "for a caller who is gone" if meeting is None else "while on a call or wrapping up"
+            self._world.truth.note(f"agent {self.plan.id} was dialled {reason}")
+            call.reject()
+            return
+        self._call = call
+        self._rings += 1
+        self.idle.clear()
+        try:
+            answer = self._answers.pop(0) if self._answers else Answer.ANSWER
+            await self._take(answer, call, meeting)
+        finally:
+            call.hang_up()
+            self._rings -= 1
+            if not self._rings:
+                self.idle.set()
+
+    async def _take(self, answer: Answer, call: PhoneCall, meeting: Meeting) -> None:
+        offer = Offered(self.plan.id, self._world.now(), "cancelled")
+        meeting.truth.offers.append(offer)
+        self._world.report(self.plan.id, "rings", call=meeting.plan.number)
+        sentences = await self._prepare(meeting.plan)
+        if answer is Answer.MISS:
+            await any_set(MISS_LONGEST_S, call.ended)
+            offer.answer = "cancelled" if meeting.call.ended.is_set() else "missed"
+            self._world.report(self.plan.id, "misses", call=meeting.plan.number)
+            await asyncio.sleep(AFTER_MISS_S)
+            await self._tell("ready")
+            return
+        if await any_set(self.plan.ring_s, call.ended):
+            return
+        if answer is Answer.REJECT:
+            offer.answer = "rejected"
+            self._world.report(self.plan.id, "rejects", call=meeting.plan.number)
+            call.reject()
+            return
+        call.answer()
+        await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
+        if call.line is not None and not meeting.truth.ended_at:
+            await self._talk(call, meeting, offer, sentences)
+
+    async def _prepare(self, plan: CallerPlan) -> list[Utterance]:
+        """Both parties' sentences, ready before anybody needs them."""
+        voices = {Speaker.AGENT: self.plan.voice, Speaker.CALLER: plan.voice}
+        return [
+            await self._world.bank.get(planned.turn.text, voices[planned.turn.speaker])
+            for planned in plan.turns
+        ]
+
+    async def _talk(
+        self, call: PhoneCall, meeting: Meeting, offer: Offered, sentences: list[Utterance]
+    ) -> None:
+        assert call.line is not None
+        truth, world = meeting.truth, self._world
+        truth.agent, truth.connected_at = self.plan.id, world.epoch + call.line.started_at
+        offer.answer = "answered"
+        meeting.joined.set()
+        world.report(self.plan.id, "answers", call=meeting.plan.number)
+        conversation = Conversation(world, meeting, self.plan, call)
+        await conversation.run(sentences)
+        if not conversation.begun and call.ended.is_set() and not meeting.call.ended.is_set():
+            self._sent_away(meeting, offer)
+            return
+        self._wrapping_up = True
+        meeting.over = True
+        meeting.parted.set()
+        if not await any_set(LEAVE_TIMEOUT_S, call.ended):
+            truth.problems.append("the service did not end the agent's leg")
+        call.hang_up()
+        await conversation.verify()
+        ended_at = truth.ended_at or world.now()
+        await asyncio.sleep(max(ended_at + self.plan.wrap_up_s - world.now(), 0.0))
+        self._wrapping_up = False
+        await self._tell("ready")
+        truth.wrap_up_ended_at = world.now()
+        world.report(self.plan.id, "is ready", call=meeting.plan.number)
+
+    def _sent_away(self, meeting: Meeting, offer: Offered) -> None:
+        """The service took the offer back at the moment of the answer; the caller goes on waiting."""
+        truth = meeting.truth
+        truth.agent = truth.connected_at = truth.ended_at = truth.ended_by = None
+        offer.answer = "cancelled"
+        meeting.joined.clear()
+        meeting.parted.set()
+
+    async def _tell(self, event: str) -> None:
+        try:
+            await self._world.api.agent_event(self.plan.id, event)
+        except ServiceError as error:
+            self._world.truth.note(str(error))

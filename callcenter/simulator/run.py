@@ -1,0 +1,148 @@
+"""Runs a scenario against a service over real sockets and brings back what really happened."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from aiohttp import ClientSession
+
+from callcenter.simulator.agents import Agent
+from callcenter.simulator.callers import Caller
+from callcenter.simulator.calls import Account, PhoneCall
+from callcenter.simulator.gateway import Gateway
+from callcenter.simulator.scenario import CallerPlan, Scenario
+from callcenter.simulator.service_api import ServiceApi, ServiceError
+from callcenter.simulator.speech import SpeechBank
+from callcenter.simulator.truth import Truth
+from callcenter.simulator.world import Progress, Show, World, any_set
+
+log = logging.getLogger(__name__)
+
+WRAP_UP_TIMEOUT_S = 30.0
+
+
+def show_nothing(_progress: Progress) -> None:
+    """For those who only want the truth."""
+
+
+class Simulation:
+    """A network with its callers and agents, for as long as it is entered; ``run`` lives one scenario.
+
+    ``service_url`` is the service's public URL. The service's REST calls go to ``gateway_url``, which is
+    known once the simulation has been entered, or before where ``gateway_port`` is not 0.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        service_url: str,
+        api_token: str,
+        account_sid: str,
+        auth_token: str,
+        gateway_port: int = 0,
+        show: Show = show_nothing,
+    ) -> None:
+        self._scenario = scenario
+        self._service_url = service_url
+        self._api_token = api_token
+        self._show = show
+        self._agents: dict[str, Agent] = {}
+        self._stack = AsyncExitStack()
+        self.gateway = Gateway(
+            Account(account_sid, auth_token), service_url, self._on_dialled, port=gateway_port
+        )
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the service's REST calls go."""
+        return self.gateway.url
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self.gateway)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> Truth:
+        """Sign the agents in, let the callers call, wait for the last wrap-up, sign out.
+
+        Raises ``ServiceError`` when an agent cannot sign in. After the scenario's deadline everybody hangs
+        up and the truth says so among its problems.
+        """
+        async with ClientSession() as session:
+            world = self._world(session)
+            self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
+            for agent in self._agents.values():
+                await agent.sign_in()
+            try:
+                async with asyncio.timeout(self._scenario.deadline_s):
+                    await self._live(world)
+            except TimeoutError:
+                world.truth.note(f"not over after {self._scenario.deadline_s:g} s")
+            for agent in self._agents.values():
+                await agent.sign_out()
+            self._conclude(world.truth)
+            return world.truth
+
+    def _world(self, session: ClientSession) -> World:
+        epoch = time.time() - asyncio.get_running_loop().time()
+        return World(
+            gateway=self.gateway,
+            api=ServiceApi(session, self._service_url, self._api_token),
+            bank=SpeechBank(self._scenario.seed),
+            truth=Truth(),
+            show=self._show,
+            epoch=epoch,
+            started_at=time.time(),
+        )
+
+    async def _live(self, world: World) -> None:
+        async with asyncio.TaskGroup() as group:
+            for plan in self._scenario.callers:
+                life = self._life(world, plan)
+                group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
+        for agent in self._agents.values():
+            if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
+                world.truth.note(f"agent {agent.plan.id} did not come to an end")
+
+    async def _life(self, world: World, plan: CallerPlan) -> None:
+        await asyncio.sleep(plan.start_s)
+        await Caller(world, plan, self._scenario.dialled).live()
+
+    async def _on_dialled(self, call: PhoneCall) -> None:
+        agent = self._agents.get(call.to_number)
+        if agent is None:
+            log.warning("a number that no agent has was dialled")
+            call.reject()
+            return
+        await agent.ring(call)
+
+    def _conclude(self, truth: Truth) -> None:
+        """Note what the network itself saw go wrong."""
+        figures = self.gateway.figures
+        for count, what in (
+            (figures.failed_posts, "requests to the service failed"),
+            (figures.failed_streams, "media streams were refused"),
+            (figures.bad_twiml, "calls got no usable instructions"),
+            (figures.protocol_errors, "messages of the service broke the protocol"),
+        ):
+            if count:
+                truth.note(f"{count} {what}")
+
+
+async def _isolated(life: Awaitable[None], number: str, truth: Truth) -> None:
+    """One caller's trouble is noted and stays that caller's."""
+    try:
+        await life
+    except ServiceError as error:
+        truth.note(f"caller {number}: {error}")
+    except Exception as error:
+        log.exception("a caller's life broke")
+        truth.note(f"caller {number}: {type(error).__name__}")

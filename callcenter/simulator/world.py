@@ -1,0 +1,83 @@
+"""What all simulated people share: the network, the desk's API, their speech, the record, the clock."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from callcenter.simulator.calls import PhoneCall
+from callcenter.simulator.gateway import Gateway
+from callcenter.simulator.scenario import CallerPlan
+from callcenter.simulator.service_api import ServiceApi
+from callcenter.simulator.speech import SpeechBank
+from callcenter.simulator.truth import CallTruth, Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that just happened, for a live view.
+
+    ``at_s`` is from the start of the simulation, ``who`` a caller's number or an agent, ``call`` the
+    number of the caller whose call it belongs to.
+    """
+
+    at_s: float
+    who: str
+    what: str
+    text: str = ""
+    call: str = ""
+
+
+Show = Callable[[Progress], None]
+
+
+@dataclass(slots=True, eq=False)
+class Meeting:
+    """One caller's call, where the caller and the agent who answers find each other.
+
+    ``joined`` is set while an agent is on the call, ``parted`` when the agent has left; ``over`` says
+    that the conversation is finished and not merely interrupted.
+    """
+
+    plan: CallerPlan
+    truth: CallTruth
+    call: PhoneCall
+    joined: asyncio.Event = field(default_factory=asyncio.Event)
+    parted: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class World:
+    """``epoch`` turns the loop's clock into seconds since 1970."""
+
+    gateway: Gateway
+    api: ServiceApi
+    bank: SpeechBank
+    truth: Truth
+    show: Show
+    epoch: float
+    started_at: float
+    meetings: dict[str, Meeting] = field(default_factory=dict)
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.epoch + asyncio.get_running_loop().time()
+
+    def report(self, who: str, what: str, text: str = "", call: str = "") -> None:
+        """Tell the live view."""
+        self.show(Progress(round(self.now() - self.started_at, 3), who, what, text, call))
+
+
+async def any_set(timeout_s: float, *events: asyncio.Event) -> bool:
+    """Wait until one of the events is set; false when none is within ``timeout_s``."""
+    if any(event.is_set() for event in events):
+        return True
+    if timeout_s <= 0:
+        return False
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return bool(done)
