@@ -14,8 +14,8 @@ from callcenter.errors import CallCenterError, StorageError
 from callcenter.events import EventType
 from callcenter.media import flac
 from callcenter.media.bridge import Tap
+from callcenter.media.frame import SAMPLE_RATE_HZ
 from callcenter.storage.pool import retrying
-from callcenter.telephony.port import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callcenter.errors import OverloadedError
-from callcenter.telephony.port import FRAME_BYTES, FRAME_MS, SILENCE, PacedBy
+from callcenter.media.frame import FRAME_BYTES, FRAME_MS, SILENCE, PacedBy
 
 CHUNK_MS: Final = 100
 """The most that is sent in one message to a gateway that paces."""

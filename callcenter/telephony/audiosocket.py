@@ -22,18 +22,10 @@ from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, web
 
 from callcenter import config
 from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.media.frame import PacedBy
 from callcenter.telephony.audiosocket_codec import AudioSocketCodec
 from callcenter.telephony.handover import Handover
-from callcenter.telephony.port import (
-    Audio,
-    CodecEvent,
-    LegAcceptor,
-    LegEnded,
-    LegInfo,
-    LegSink,
-    LegStarted,
-    PacedBy,
-)
+from callcenter.telephony.port import Audio, CodecEvent, LegAcceptor, LegEnded, LegInfo, LegSink, LegStarted
 from callcenter.telephony.shell import MediaCounters, deliver, reference_of
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from callcenter.errors import ProtocolError
-from callcenter.telephony.port import FRAME_BYTES, Audio, CodecEvent, Dtmf, LegEnded, LegStarted
+from callcenter.media.frame import FRAME_BYTES
+from callcenter.telephony.port import Audio, CodecEvent, Dtmf, LegEnded, LegStarted
 
 _HEADER_BYTES: Final = 3
 _CODED_FRAME_BYTES: Final = 160

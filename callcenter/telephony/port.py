@@ -3,7 +3,7 @@
 A protocol module supplies a ``Leg`` (how to speak to one party) and, where the network can be asked to
 dial, a ``Gateway``. The call side supplies a ``LegSink`` (where a leg's audio and keys go) through a
 ``LegAcceptor``. Audio on this boundary is always 16-bit little-endian PCM, mono, 8000 Hz; a frame is
-20 ms, 160 samples, 320 bytes. Protocol modules convert at their edge.
+20 ms, 160 samples, 320 bytes (``media.frame``). Protocol modules convert at their edge.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,12 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-SAMPLE_RATE_HZ = 8000
-FRAME_MS = 20
-FRAME_SAMPLES = SAMPLE_RATE_HZ * FRAME_MS // 1000
-FRAME_BYTES = 2 * FRAME_SAMPLES
-SILENCE = bytes(FRAME_BYTES)
-
+from callcenter.media.frame import PacedBy
 
 # What a codec makes of the bytes of a gateway. Codecs are pure: bytes in, these events out.
 
@@ -64,13 +59,6 @@ class LegEnded:
 
 
 CodecEvent = LegStarted | Audio | Dtmf | Mark | LegEnded
-
-
-class PacedBy(StrEnum):
-    """Who sees to it that a party hears 20 ms of sound every 20 ms."""
-
-    GATEWAY = "gateway"  # it buffers what we send; we may send ahead
-    US = "us"  # what we write is heard at once; we write a frame every 20 ms, silence when idle
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,18 +18,10 @@ from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, WSMsgT
 
 from callcenter import config
 from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.media.frame import PacedBy
 from callcenter.telephony import twilio_signature
 from callcenter.telephony.handover import Handover
-from callcenter.telephony.port import (
-    Audio,
-    DialResult,
-    LegAcceptor,
-    LegEnded,
-    LegInfo,
-    LegSink,
-    LegStarted,
-    PacedBy,
-)
+from callcenter.telephony.port import Audio, DialResult, LegAcceptor, LegEnded, LegInfo, LegSink, LegStarted
 from callcenter.telephony.shell import DialListener, MediaCounters, deliver, reference_of
 from callcenter.telephony.twilio_codec import TwilioCodec
 

@@ -3,8 +3,8 @@
 import pytest
 
 from callcenter.errors import OverloadedError
+from callcenter.media.frame import FRAME_BYTES, SILENCE, PacedBy
 from callcenter.media.playout import MAX_ITEMS, Due, Finished, Playout, SendAudio, SendMark
-from callcenter.telephony.port import FRAME_BYTES, SILENCE, PacedBy
 
 GATEWAY, US = PacedBy.GATEWAY, PacedBy.US
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callcenter.media.frame import FRAME_BYTES, FRAME_MS, PacedBy
 from callcenter.media.playout import OWN_AHEAD_MS, Due, Finished, Playout, SendAudio, SendMark
-from callcenter.telephony.port import FRAME_BYTES, FRAME_MS, PacedBy
 
 Step = tuple[str, int]
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callcenter.errors import ProtocolError
+from callcenter.media.frame import FRAME_BYTES, SILENCE
 from callcenter.telephony.audiosocket_codec import AudioSocketCodec
-from callcenter.telephony.port import FRAME_BYTES, SILENCE, Audio, CodecEvent, Dtmf, LegEnded, LegStarted
+from callcenter.telephony.port import Audio, CodecEvent, Dtmf, LegEnded, LegStarted
 
 LINES = (Path(__file__).parent / "captures" / "audiosocket.hex").read_text().splitlines()
 CAPTURE = b"".join(bytes.fromhex(line) for line in LINES if not line.startswith("#"))

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from streamdouble import protocol as peer
 
 from callcenter.errors import ProtocolError
+from callcenter.media.frame import FRAME_BYTES
 from callcenter.media.g711 import pcm16_to_ulaw
-from callcenter.telephony.port import FRAME_BYTES, Audio, CodecEvent, Dtmf, LegEnded, LegStarted, Mark
+from callcenter.telephony.port import Audio, CodecEvent, Dtmf, LegEnded, LegStarted, Mark
 from callcenter.telephony.twilio_codec import MAX_MESSAGE_CHARS, TwilioCodec
 
 CAPTURES = Path(__file__).parent / "captures"
