@@ -1,0 +1,134 @@
+"""Who may import whom. The directions are the design; this test keeps them."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LEAVES = {"asr", "ivr", "callback"}
+FLOOR = {"config", "errors", "events", "timeline", "contact", "outcome", ""}
+"""Modules directly in ``callcenter`` that every package may use."""
+
+MAY_IMPORT = {
+    "media": set(),
+    "telephony": {"media"},
+    "storage": set(),
+    "reports": {"storage"},
+    "acd": {"storage"},
+    "call": {"acd", "storage", "telephony", "media", "asr", "ivr"},
+    "web": {"acd", "storage", "reports"},
+    "simulator": {"media", "telephony.twilio_signature"},
+}
+"""Composition (``app``, ``cli``, ``demo``, ``housekeeping``, ``processes``, ``flows``) may import all."""
+
+ONLY_IN = {
+    "asyncpg": ["callcenter/storage/", "callback/store.py"],
+    "aiohttp": [
+        "callcenter/telephony/",
+        "callcenter/web/",
+        "callcenter/simulator/",
+        "callcenter/app.py",
+        "callcenter/demo/",
+    ],
+    "faster_whisper": ["asr/whisper.py"],
+    "ctranslate2": ["asr/whisper.py"],
+    "webrtcvad": ["asr/vad.py"],
+    "espeakng_loader": ["callcenter/media/espeak.py"],
+    "prometheus_client": ["callcenter/web/metrics.py"],
+    "jinja2": ["callcenter/web/"],
+}
+
+PURE = [
+    "callcenter/events.py",
+    "callcenter/timeline.py",
+    "callcenter/contact.py",
+    "callcenter/outcome.py",
+    "callcenter/call/state.py",
+    "callcenter/telephony/twilio_codec.py",
+    "callcenter/telephony/twilio_signature.py",
+    "callcenter/telephony/audiosocket_codec.py",
+    "callcenter/media/frame.py",
+    "callcenter/media/g711.py",
+    "callcenter/media/playout.py",
+    "callcenter/media/clock.py",
+    "callcenter/media/loudness.py",
+    "callcenter/acd/policy.py",
+    "callcenter/acd/presence.py",
+    "callcenter/reports/definitions.py",
+    "callcenter/reports/intervals.py",
+    "asr/endpoint.py",
+    "asr/framing.py",
+    "ivr/engine.py",
+    "ivr/flow.py",
+    "ivr/hours.py",
+]
+IMPURE = {"asyncio", "socket", "time", "aiohttp", "asyncpg", "threading"}
+
+
+def modules() -> Iterator[Path]:
+    for package in ("callcenter", *LEAVES):
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(list(modules())) > 50
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=name_of)
+def test_leaves_import_neither_us_nor_each_other(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    if package in LEAVES:
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & ({"callcenter", *LEAVES} - {package})
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=name_of)
+def test_imports_point_down(path: Path) -> None:
+    parts = path.relative_to(ROOT).parts
+    if parts[0] != "callcenter" or parts[1] not in MAY_IMPORT:
+        return
+    allowed = MAY_IMPORT[parts[1]]
+    for name in imports(path):
+        root, *inner = name.split(".")
+        if root in LEAVES:
+            assert root in allowed, f"{name_of(path)} imports {name}"
+        elif root == "callcenter" and inner and inner[0] not in FLOOR and inner[0] != parts[1]:
+            whole = ".".join(inner)
+            assert any(whole.startswith(one) for one in allowed), f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize(("library", "places"), ONLY_IN.items(), ids=ONLY_IN)
+def test_a_library_is_known_in_few_places(library: str, places: list[str]) -> None:
+    users = [name_of(path) for path in modules() if library in {name.split(".")[0] for name in imports(path)}]
+    assert users or library in {"ctranslate2"}
+    assert [user for user in users if not any(user.startswith(place) for place in places)] == []
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_do_nothing(name: str) -> None:
+    assert {one.split(".")[0] for one in imports(ROOT / name)} & IMPURE == set()
+
+
+def test_the_pure_core_never_reads_a_clock() -> None:
+    for name in PURE:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "datetime.now(" not in text, name
+        assert "monotonic(" not in text, name
