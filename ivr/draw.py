@@ -108,6 +108,8 @@ def _panel(flow: Flow) -> _Panel:
             label = shorten(edge.label, 30, placeholder="…")
             labels[name, edge.target] = f"{before}, {label}" if before else label
     texts = {name: _text(flow, flow.nodes[name]) for name in names}
+    for name in names:
+        texts[name] += [f"↻ {labels[name, name]}"] if (name, name) in labels else []
     sizes = {name: _size(name, texts[name], labels) for name in names}
     if any(target == RETURN for _, target in labels):
         sizes[RETURN] = Size(84.0, HEADER)
@@ -116,7 +118,7 @@ def _panel(flow: Flow) -> _Panel:
 
 
 def _size(name: str, text: Sequence[str], labels: dict[Pair, str]) -> Size:
-    leaving = sum(_width(label) + 16 for (source, _), label in labels.items() if source == name)
+    leaving = sum(_width(label) + 16 for (a, b), label in labels.items() if a == name != b)
     inside = max((_width(line) for line in (name + " " * 16, *text)), default=0.0) + 20
     return Size(max(MIN_WIDTH, leaving, inside), HEADER + LINE * len(text) + (10 if text else 0))
 
@@ -130,7 +132,7 @@ def _text(flow: Flow, drawn: node.AnyNode) -> list[str]:
         case node.Play(prompts=prompts):
             return _said(flow, prompts)
         case node.Menu(prompts=prompts, attempts=attempts, timeout_s=timeout_s):
-            return [*_said(flow, prompts), f"{attempts} attempts, {timeout_s:g} s"]
+            return [*_said(flow, prompts), f"attempts: {attempts}, {timeout_s:g} s"]
         case node.Gather():
             keys = f"{drawn.shortest}" + (f"–{drawn.longest}" if drawn.longest > drawn.shortest else "")
             end = f", ends with {drawn.terminator}" if drawn.terminator else ""
@@ -229,18 +231,10 @@ def _box_svg(panel: _Panel, name: str) -> Iterator[str]:
     yield f'<text class="kind" text-anchor="end" x="{size.width - 9:.1f}" y="17">{kind}</text>'
     for index, line in enumerate(panel.texts[name], start=1):
         yield f'<text x="10" y="{HEADER + LINE * index - 2:.1f}">{_safe(line)}</text>'
-    yield from _self_loop_svg(panel.labels.get((name, name)), size)
+    if (name, name) in panel.labels:
+        loop = f"M{size.width:.1f} {size.height / 2 + 6:.1f}c26 8 26 -20 2 -14"
+        yield f'<path class="edge back" marker-end="url(#tip)" d="{loop}"/>'
     yield "</g>"
-
-
-def _self_loop_svg(label: str | None, size: Size) -> Iterator[str]:
-    """A line from the box's lower right back into its right side."""
-    if label is None:
-        return
-    right, half = size.width, size.height / 2
-    curve = f"M{right:.1f} {half + 6:.1f}c26 8 26 -20 2 -14"
-    yield f'<path class="edge back" marker-end="url(#tip)" d="{curve}"/>'
-    yield f'<text class="label" x="{right + 14:.1f}" y="{half + 22:.1f}">{_safe(label)}</text>'
 
 
 def _return_svg(panel: _Panel) -> Iterator[str]:

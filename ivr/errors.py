@@ -26,5 +26,6 @@ class FlowError(IvrError):
         self.problem = problem
         self.node = node
         self.field = field
-        parts = [f"{path}:{line}", f"node {node}" if node else "", field, " ".join(problem.split())]
-        super().__init__(": ".join(part for part in parts if part))
+        parts = [f"{path}:{line}", f"node {node}" if node else "", field, problem]
+        message = ": ".join(part for part in parts if part)
+        super().__init__("".join(c if c.isprintable() else "\ufffd" for c in message))

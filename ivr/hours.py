@@ -22,7 +22,7 @@ def _minute(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     hour, _, minute = value.partition(":")
-    if len(hour) not in (1, 2) or len(minute) != 2 or not (hour + minute).isdecimal():
+    if len(hour) not in (1, 2) or len(minute) != 2 or not (hour + minute).isdecimal() or not value.isascii():
         raise problem(f"{value!r} is not a time of day such as 09:30")
     total = int(hour) * 60 + int(minute)
     if int(minute) > 59 or total > MINUTES_OF_DAY:

@@ -6,6 +6,7 @@ the mean place of their neighbours, and pull boxes towards these neighbours with
 All lengths are in pixels; y grows downwards.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -119,24 +120,28 @@ def _ordered(layers: list[list[str]], links: Sequence[Pair]) -> list[list[str]]:
     best, fewest = layers, _crossings(layers, links)
     current = [list(row) for row in layers]
     for sweep in range(SWEEPS):
-        rows = range(1, len(current)) if sweep % 2 == 0 else range(len(current) - 2, -1, -1)
-        neighbours = above if sweep % 2 == 0 else below
+        down = sweep % 2 == 0
+        rows = range(1, len(current)) if down else range(len(current) - 2, -1, -1)
         for row in rows:
-            current[row] = _by_neighbours(current, row, neighbours)
+            beside = current[row - 1 if down else row + 1]
+            current[row] = _by_neighbours(current[row], beside, above if down else below)
         crossings = _crossings(current, links)
         if crossings < fewest:
             best, fewest = [list(row) for row in current], crossings
     return best
 
 
-def _by_neighbours(layers: list[list[str]], row: int, neighbours: Mapping[str, list[str]]) -> list[str]:
-    place = {name: index / len(names) for names in layers for index, name in enumerate(names)}
+def _by_neighbours(
+    names: Sequence[str], beside: Sequence[str], neighbours: Mapping[str, list[str]]
+) -> list[str]:
+    place = {name: index / len(beside) for index, name in enumerate(beside)}
 
-    def mean(name: str) -> float:
+    def mean(numbered: tuple[int, str]) -> float:
+        index, name = numbered
         places = [place[other] for other in neighbours.get(name, ())]
-        return sum(places) / len(places) if places else place[name]
+        return sum(places) / len(places) if places else index / len(names)
 
-    return sorted(layers[row], key=mean)
+    return [name for _, name in sorted(enumerate(names), key=mean)]
 
 
 def _crossings(layers: Sequence[Sequence[str]], links: Sequence[Pair]) -> int:
@@ -147,11 +152,10 @@ def _crossings(layers: Sequence[Sequence[str]], links: Sequence[Pair]) -> int:
     total = 0
     for pairs in by_row.values():
         pairs.sort()
-        total += sum(
-            one[1] > other[1] and one[0] < other[0]
-            for index, one in enumerate(pairs)
-            for other in pairs[index + 1 :]
-        )
+        passed: list[int] = []
+        for _, end in pairs:
+            total += len(passed) - bisect_right(passed, end)
+            insort(passed, end)
     return total
 
 

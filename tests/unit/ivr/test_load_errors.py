@@ -332,6 +332,11 @@ def test_any_queue_will_do_when_nobody_knows_the_queues(write) -> None:
     assert check(write(GOOD.replace("queue: sales", "queue: other")))
 
 
+def test_an_error_stays_on_one_line_whatever_the_names(write, error_of) -> None:
+    message = error_of(write(GOOD.replace("  bye:\n", '  "b\\ne\\u2028":\n')))
+    assert message.startswith("flow.yaml:65: node b\ufffde\ufffd: String should match pattern ")
+
+
 def test_the_parts_of_an_error_can_be_had_one_by_one(write) -> None:
     path = write(GOOD.replace("reason", "x").replace("next: ask", "next: aks"))
     with pytest.raises(FlowError) as caught:
