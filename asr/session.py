@@ -37,8 +37,7 @@ class LegSession:
         self._framer = Framer()
         self._endpointer = Endpointer(settings)
         self._detector = detector or VoiceDetector()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._last: asyncio.Task[None] | None = None
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order of speech
         self._paused = False
         self._finished = False
 
@@ -91,22 +90,21 @@ class LegSession:
             self._submit(utterance)
 
     def _submit(self, utterance: Utterance) -> None:
+        before = next(reversed(self._tasks), None)
         task = asyncio.create_task(
-            self._transcribe(utterance, self._last), name=f"utterance at {utterance.start_sample}"
+            self._transcribe(utterance, before), name=f"utterance at {utterance.start_sample}"
         )
-        self._last = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def _transcribe(self, utterance: Utterance, before: asyncio.Task[None] | None) -> None:
+        outcome: Recognition | RecognitionError = ClosedSpeechError("not recognised in time")
         try:
-            outcome: Recognition | RecognitionError = await self._recognize(utterance)
+            outcome = await self._recognize(utterance)
             if before is not None:
                 await asyncio.wait({before})
-        except asyncio.CancelledError:
-            self._report(utterance, ClosedSpeechError("not recognised in time"))
-            raise
-        self._report(utterance, outcome)
+        finally:
+            self._report(utterance, outcome)
 
     async def _recognize(self, utterance: Utterance) -> Recognition | RecognitionError:
         try:
