@@ -75,10 +75,16 @@ FROM callcenter.queue_entry AS me WHERE me.call_id = $1
 
 MATCH = f"""
 -- Who would be next, read without locks: the first callers of each queue that the longest idle agents
--- serve. More than one, because others may be claiming the first at this moment.
+-- serve. More than one, because others may be claiming the first at this moment. Agents are sorted before
+-- the callers are looked up, so that the look-up ends with the first agents who have any.
 WITH candidate AS MATERIALIZED (
     SELECT a.agent_id, a.state_since, first.entry_id, first.priority, first.entered_at
-    FROM callcenter.agent AS a
+    FROM (
+        SELECT a.agent_id, a.state_since FROM callcenter.agent AS a
+        WHERE {_MAY_BE_ASKED} AND EXISTS (SELECT FROM callcenter.queue_entry WHERE state = 'waiting')
+        ORDER BY a.state_since, a.agent_id
+        OFFSET 0
+    ) AS a
     CROSS JOIN LATERAL (
         SELECT head.entry_id, head.priority, head.entered_at
         FROM callcenter.agent_queue AS q
@@ -93,10 +99,8 @@ WITH candidate AS MATERIALIZED (
         ORDER BY head.priority DESC, head.entered_at, head.entry_id
         LIMIT 4
     ) AS first
-    WHERE {_MAY_BE_ASKED}
-      AND EXISTS (SELECT FROM callcenter.queue_entry WHERE state = 'waiting')
-    ORDER BY a.state_since, a.agent_id, first.priority DESC, first.entered_at, first.entry_id
-    LIMIT 16
+    ORDER BY a.state_since, a.agent_id
+    FETCH FIRST 16 ROWS WITH TIES
 ),
 -- The first of them that nobody else is claiming, as the rows are now.
 pair AS MATERIALIZED (
