@@ -310,9 +310,8 @@ class Network:
             call.line = Line(socket, writer, call.fault)
             if call.hung_up:
                 call.line.hang_up()
-            call.connected.set()
             try:
-                return await call.line.run(dict(stream.parameters))
+                return await call.line.run(stream.parameters, call.connected)
             finally:
                 self._note(call.line)
 

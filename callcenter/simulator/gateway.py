@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from aiohttp import BasicAuth, ClientSession, TCPConnector, web
+from aiohttp import ClientSession, TCPConnector, encode_basic_auth, web
 
 from callcenter.errors import ProtocolError
 from callcenter.simulator.calls import OVER, Account, Network, NetworkFigures, Origination, PhoneCall
@@ -111,7 +111,7 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        expected = BasicAuth(self._account.sid, self._account.token).encode()
+        expected = encode_basic_auth(self._account.sid, self._account.token)
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected.encode()):
             return _refusal(401, 20003, "Authenticate")
         if self.rest_faults.errors > 0:

@@ -9,6 +9,7 @@ import os
 import socket
 from array import array
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -89,12 +90,12 @@ class Line:
         """Frames of silence heard because the next piece of sound came late."""
         return self._playback.gap_frames
 
-    async def run(self, parameters: dict[str, str]) -> LineEnd:
-        """Announce the stream, then talk and listen until one side ends it."""
+    async def run(self, parameters: Mapping[str, str], announced: asyncio.Event) -> LineEnd:
+        """Announce the stream, set ``announced``, then talk and listen until one side ends it."""
         self.started_at = asyncio.get_running_loop().time()
         name = f"line {self._writer.stream_sid}"
         tasks = [
-            asyncio.create_task(self._clock(parameters), name=f"{name} clock"),
+            asyncio.create_task(self._clock(parameters, announced), name=f"{name} clock"),
             asyncio.create_task(self._listen(), name=f"{name} ear"),
         ]
         try:
@@ -158,9 +159,10 @@ class Line:
         """The latest sound, µ-law."""
         return bytes(self._heard[-int(seconds * RATE_HZ) :])
 
-    async def _clock(self, parameters: dict[str, str]) -> None:
+    async def _clock(self, parameters: Mapping[str, str], announced: asyncio.Event) -> None:
         await self._send(self._writer.connected())
         await self._send(self._writer.start(parameters))
+        announced.set()
         loop = asyncio.get_running_loop()
         while self._end is None:
             wait_s = self.time_of(self.frame) - loop.time()
