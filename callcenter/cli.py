@@ -24,6 +24,8 @@ Handler = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command and return the exit status."""
+    for library in ("OMP", "OPENBLAS"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # calls and recognition share few cores
     options = _parser().parse_args(arguments)
     handler: Handler = options.handler
     return report_errors(lambda: handler(options))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -163,6 +164,14 @@ class Metrics(Section):
     service_level_s: Seconds = 20
     service_level_target: float = Field(0.8, gt=0, le=1)
     short_abandon_s: float = Field(6, ge=0)
+
+    @model_validator(mode="after")
+    def _zone_exists(self) -> Self:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"timezone: there is no time zone {self.timezone!r}") from None
+        return self
 
 
 class Settings(Section):

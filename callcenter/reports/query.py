@@ -11,6 +11,7 @@ from callcenter.errors import NotFoundError
 from callcenter.events import Event, EventType
 from callcenter.reports.intervals import Interval, parse_interval
 from callcenter.reports.summary import Summary, summarise
+from callcenter.storage.migrate import Migrations
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT, Timeline, build
 
@@ -109,11 +110,14 @@ async def read_summary(
 ) -> Summary:
     """Open the database and summarise [since, until); a queue that has left the settings keeps its past.
 
+    The schema is brought up to date first, so a report before the first start is empty.
+
     Raises ``NotFoundError`` for a queue that has neither settings nor a past, ``UsageError`` for an
     interval that does not exist, ``StorageError``.
     """
     length = parse_interval(interval)
     async with Database.open(settings, application_name="callcenter report") as database:
+        await Migrations(database).upgrade()
         summary = await Reports(database).summary(
             settings.metrics, since=since, until=until, interval=length, queue=queue
         )
