@@ -52,7 +52,7 @@ class Authenticator:
         token = request.cookies.get(COOKIE, "")
         if not token:
             raise UnauthorizedError("a token is needed: Authorization: Bearer cc_...")
-        if request.method not in SAFE_METHODS or _is_upgrade(request):
+        if request.method not in SAFE_METHODS or "Upgrade" in request.headers:
             self.require_same_origin(request)
         return await self.of_token(token, request)
 
@@ -94,10 +94,6 @@ class Authenticator:
             samesite="Strict",
             secure=request.secure or self._public.scheme == "https",
         )
-
-
-def _is_upgrade(request: web.Request) -> bool:
-    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def is_own_machine(request: web.Request) -> bool:

@@ -51,7 +51,9 @@ SELECT c.call_id, c.direction, c.from_number, c.to_number, c.queue, c.agent_id, 
 FROM callcenter.call c
 LEFT JOIN callcenter.queue_entry q USING (call_id)
 LEFT JOIN callcenter.agent a ON a.agent_id = c.agent_id AND a.call_id = c.call_id
-WHERE c.ended_at IS NULL ORDER BY c.started_at DESC, c.call_id LIMIT $1
+WHERE c.ended_at IS NULL
+-- conversations first: they have words to show
+ORDER BY a.state IS DISTINCT FROM 'talking', q.state IS NULL, c.started_at DESC, c.call_id LIMIT $1
 """
 _ENDED = """
 -- the index knows when calls started; of the latest fifty, show those that ended last

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from callcenter.errors import OverloadedError, StorageError
-from callcenter.web.feed import BATCH, FeedEvent, LiveFeed, Standing
+from callcenter.storage.listener import Listener
+from callcenter.web.feed import BATCH, FeedEvent, LiveFeed
 from callcenter.web.messages import event_message, segment_message, state_message
 from callcenter.web.ranges import EventRanges
 from callcenter.web.subscription import Interest, Subscriber, Topic
@@ -26,9 +27,9 @@ MAX_SUBSCRIBERS = 500
 
 
 class LiveHub:
-    """Fans out what happens. Hand ``on_event`` and ``on_reconnect`` to the database's listener.
+    """Fans out what happens. ``async with`` is its life; ``attach`` lets it hear the database.
 
-    ``async with`` is its life: on leaving, every watcher is told that nothing more comes.
+    On leaving, every watcher is told that nothing more comes.
     """
 
     def __init__(self, feed: LiveFeed) -> None:
@@ -61,6 +62,12 @@ class LiveHub:
     def subscribers(self) -> int:
         """How many watch."""
         return len(self._subscribers)
+
+    def attach(self, listener: Listener) -> None:
+        """Hear of new events, agents and waiting lines."""
+        listener.subscribe("event", self.on_event, self.on_reconnect)
+        listener.subscribe("agent", self.on_change)
+        listener.subscribe("acd", self.on_change)
 
     def on_event(self, payload: str) -> None:
         """Take a notification: ``first..last``, the ids of events that were stored."""
@@ -176,13 +183,13 @@ class LiveHub:
         except StorageError as error:
             log.warning("live state waits: %s", error)
             return
+        views = {watcher.interest.audience: watcher.interest.view(standing) for watcher in watchers}
+        messages = {audience: state_message(view) for audience, view in views.items()}
         for watcher in watchers:
-            self._send_state(watcher, watcher.interest.view(standing))
-
-    def _send_state(self, watcher: Subscriber, view: Standing) -> None:
-        if view != watcher.last_standing:
-            watcher.last_standing = view
-            self._offer(watcher, state_message(view))
+            audience = watcher.interest.audience
+            if views[audience] != watcher.last_standing:
+                watcher.last_standing = views[audience]
+                self._offer(watcher, messages[audience])
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:

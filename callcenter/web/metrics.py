@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from callcenter.web.feed import Standing
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -67,7 +68,8 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; ``route`` is the template of the address, so that there are few of them."""
-        self._seconds.labels(method, route, f"{status // 100}xx").observe(seconds)
+        known = method if method in METHODS else "other"
+        self._seconds.labels(known, route, f"{status // 100}xx").observe(seconds)
 
     def exposition(self, standing: Standing | None) -> bytes:
         """The text; without ``standing`` (the database is away) the shop floor is left out."""

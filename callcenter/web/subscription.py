@@ -28,6 +28,12 @@ class Interest:
     principal: Principal
     queue: str | None = None
 
+    @property
+    def audience(self) -> tuple[str | None, bool, str | None]:
+        """Equal for watchers who see the same, so that what they see is made once."""
+        own = self.principal.agent_id
+        return (self.queue, True, None) if self.principal.sees_all else (self.queue, False, own)
+
     def wants(self, topic: Topic, event: FeedEvent) -> bool:
         """Whether the event goes to this watcher under ``topic``."""
         return (

@@ -147,10 +147,11 @@ def _call(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _ended(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    agent = names.get(row["agent_id"], row["agent_id"])
     seconds = int((row["ended_at"] - row["started_at"]).total_seconds())
     return _with_text_times(row) | {
         "from": row["from"] or "unknown",
-        "agent_name": names.get(row["agent_id"], row["agent_id"]),
+        "where": " ".join(f"· {part}" for part in (row["queue"], agent) if part),
         "length": f"{seconds // 60}:{seconds % 60:02}",
         "outcome_text": (row["outcome"] or "").replace("_", " "),
     }

@@ -11,6 +11,7 @@ const GROUPS = [
   ["break", "On a break"],
   ["offline", "Offline"],
 ];
+const MAX_CARDS = 24;
 const MAX_LINES = 60;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15000;
@@ -25,7 +26,6 @@ const drawnWords = new Map(); // call -> set of segment ids, which also tells wh
 
 const byId = (id) => document.getElementById(id);
 const clone = (name) => byId(`${name}-template`).content.firstElementChild.cloneNode(true);
-const word = (text) => (text ?? "").replaceAll("_", " ");
 
 function put(node, field, text) {
   const target = node.querySelector(`[data-field="${field}"]`);
@@ -90,12 +90,12 @@ function fillCall(node, row) {
 }
 
 function fillEnded(node, row) {
+  const agent = agentNames.get(row.agent_id) ?? row.agent_id;
   put(node, "from", row.from || "unknown");
-  put(node, "queue", row.queue ?? "–");
-  put(node, "agent", agentNames.get(row.agent_id) ?? row.agent_id ?? "–");
+  put(node, "where", [row.queue, agent].filter(Boolean).map((part) => `· ${part}`).join(" "));
   put(node, "length", spell((Date.parse(row.ended_at) - Date.parse(row.started_at)) / 1000));
   node.querySelector("[data-clock]").dataset.clock = row.ended_at;
-  put(node, "outcome_text", word(row.outcome));
+  put(node, "outcome_text", (row.outcome ?? "").replaceAll("_", " "));
   node.querySelector("[data-outcome]").dataset.outcome = row.outcome ?? "";
 }
 
@@ -109,9 +109,12 @@ function drawState(state) {
   })).filter((group) => group.agents.length);
   reconcile(byId("queues"), state.queues, (row) => row.name, () => clone("queue"), fillQueue);
   reconcile(byId("agents"), groups, (group) => group.state, () => clone("agent-group"), fillGroup);
-  reconcile(byId("calls"), state.calls, (row) => row.call_id, () => clone("call"), fillCall);
+  const shown = state.calls.slice(0, MAX_CARDS);
+  const hidden = state.calls.length - shown.length;
+  byId("more").textContent = hidden ? `and ${hidden} more` : "";
+  reconcile(byId("calls"), shown, (row) => row.call_id, () => clone("call"), fillCall);
   reconcile(byId("ended"), state.ended, (row) => row.call_id, () => clone("ended"), fillEnded);
-  const open = new Set(state.calls.map((row) => row.call_id));
+  const open = new Set(shown.map((row) => row.call_id));
   [...drawnWords.keys()].filter((id) => !open.has(id)).forEach((id) => drawnWords.delete(id));
   open.forEach(fetchWords);
   tick();

@@ -1,0 +1,253 @@
+"""The whole web side on a real port and a real database; only the call side is a fake."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import ClientSession, web
+from playwright.async_api import Browser, async_playwright
+
+from callcenter.config import Agent, Metrics, Queue, Settings
+from callcenter.errors import NotFoundError, TransitionError
+from callcenter.events import Event, EventType
+from callcenter.reports.query import Reports
+from callcenter.storage.agents import Agents
+from callcenter.storage.calls import Calls
+from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.event_log import EventLog
+from callcenter.storage.listener import Listener
+from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.recordings import Recordings
+from callcenter.storage.transcripts import Transcripts, TranscriptSegment
+from callcenter.storage.users import Users
+from callcenter.web.access_log import AccessLog
+from callcenter.web.feed import LiveFeed
+from callcenter.web.live import LiveHub
+from callcenter.web.metrics import ProcessFigures
+from callcenter.web.server import WebServices, build_app
+
+CALLER = "+15125550142"
+
+
+@dataclass
+class RecordedControl:
+    """The call side: remembers what it was asked, refuses what it was told to refuse."""
+
+    asked: list[tuple[UUID, str, str]] = field(default_factory=list)
+    refuse: str = ""
+
+    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
+        if self.refuse == "state":
+            raise TransitionError("a call that is queued cannot hold")
+        if self.refuse == "gone":
+            raise NotFoundError(f"there is no call {call_id} in progress")
+        self.asked.append((call_id, command, argument))
+
+
+@dataclass
+class Floor:
+    """The shop floor as the call side would write it."""
+
+    clock: DatabaseClock
+    log: EventLog
+    transcripts: Transcripts
+    line: QueueLine
+    node_id: UUID = field(default_factory=uuid4)
+    _seq: dict[UUID, int] = field(default_factory=dict)
+
+    async def event(
+        self,
+        call_id: UUID,
+        kind: EventType,
+        *,
+        queue: str | None = None,
+        agent: str | None = None,
+        leg: str | None = None,
+        at: datetime | None = None,
+        **data: Any,
+    ) -> None:
+        seq = self._seq[call_id] = self._seq.get(call_id, 0) + 1
+        self.log.append(
+            Event(
+                kind,
+                at or self.clock.now(),
+                call_id=call_id,
+                seq=seq,
+                chain_id=call_id,
+                queue=queue,
+                agent=agent,
+                leg=leg,
+                data=data,
+            )
+        )
+        await self.log.flush()
+
+    async def start(self, from_: str = CALLER, ago_s: float = 0) -> UUID:
+        call_id = uuid4()
+        await self.event(
+            call_id,
+            EventType.CALL_STARTED,
+            at=self.clock.now() - timedelta(seconds=ago_s),
+            direction="inbound",
+            gateway="twilio",
+            call_ref=f"CA{call_id.hex}",
+            node_id=str(self.node_id),
+            **{"from": from_, "to": "+15125550100"},
+        )
+        return call_id
+
+    async def queued(self, call_id: UUID, queue: str = "sales") -> None:
+        await self.line.enter(call_id, self.node_id, Queue(name=queue), 0)
+        await self.event(call_id, EventType.QUEUE_ENTERED, queue=queue, position=1, priority=0)
+
+    async def connected(self, call_id: UUID, agent: str = "ann", queue: str = "sales") -> None:
+        await self.line.leave(call_id)
+        await self.event(call_id, EventType.AGENT_CONNECTED, queue=queue, agent=agent)
+
+    async def say(self, call_id: UUID, text: str, leg: str = "caller", start_ms: int = 1000) -> UUID:
+        segment = TranscriptSegment(
+            uuid4(),
+            call_id,
+            leg,
+            "ann" if leg == "agent" else None,
+            start_ms,
+            start_ms + 900,
+            text,
+            "en",
+            0.9,
+        )
+        await self.transcripts.add([segment])
+        await self.event(call_id, EventType.TRANSCRIPT_SEGMENT, leg=leg, segment=str(segment.segment_id))
+        return segment.segment_id
+
+    async def end(self, call_id: UUID, cause: str = "caller_hangup", outcome: str = "answered") -> None:
+        await self.event(call_id, EventType.CALL_ENDED, cause=cause, outcome=outcome)
+
+    async def answered_call(self, agent: str = "ann", queue: str = "sales") -> UUID:
+        call_id = await self.start()
+        await self.queued(call_id, queue)
+        await self.connected(call_id, agent, queue)
+        await self.say(call_id, "I would like a blue one")
+        await self.end(call_id)
+        return call_id
+
+
+@dataclass
+class Site:
+    url: str
+    client: ClientSession
+    services: WebServices
+    control: RecordedControl
+    floor: Floor
+    tokens: dict[str, str]
+    ready: dict[str, bool]
+
+    def auth(self, role: str = "supervisor") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[role]}"}
+
+    async def get(self, path: str, role: str = "supervisor", **params: str) -> tuple[int, Any]:
+        async with self.client.get(self.url + path, headers=self.auth(role), params=params) as response:
+            return response.status, await response.json()
+
+    async def send(
+        self, method: str, path: str, body: Any = None, role: str = "supervisor"
+    ) -> tuple[int, Any]:
+        headers = self.auth(role)
+        async with self.client.request(method, self.url + path, headers=headers, json=body) as response:
+            return response.status, await response.json() if response.content_length else None
+
+
+SETTINGS = Settings(
+    queues=[Queue(name="sales"), Queue(name="support")],
+    agents=[
+        Agent(id="ann", name="Ann", gateway="twilio", address="+15125550101", queues=["sales"]),
+        Agent(id="bob", name="Bob", gateway="twilio", address="+15125550102", queues=["sales", "support"]),
+    ],
+    metrics=Metrics(service_level_s=20),
+)
+
+
+@pytest.fixture
+def demo_token() -> list[str]:
+    """Put a token's role here to run the site as the demo does."""
+    return []
+
+
+@pytest.fixture
+async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> AsyncIterator[Site]:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        clock = await enter(DatabaseClock(database))
+        log = await enter(EventLog(database))
+        listener = await enter(Listener(database))
+        hub = await enter(LiveHub(LiveFeed(database, [queue.name for queue in SETTINGS.queues])))
+        hub.attach(listener)
+        await listener.settled()
+        agents, users, line = Agents(database), Users(database), QueueLine(database)
+        await agents.sync(SETTINGS.agents)
+        tokens = {}
+        for role, agent in (("agent", "ann"), ("supervisor", None), ("admin", None)):
+            await users.add(role, role=role, agent_id=agent)
+            tokens[role] = await users.issue_token(role)
+        control, ready = RecordedControl(), {"model": True}
+        services = WebServices(
+            settings=SETTINGS,
+            database=database,
+            calls=Calls(database),
+            transcripts=Transcripts(database),
+            recordings=Recordings(database),
+            recordings_dir=tmp_path / "recordings",
+            agents=agents,
+            queue_line=line,
+            reports=Reports(database),
+            users=users,
+            hub=hub,
+            control=control,
+            readiness=lambda: ready,
+            figures=lambda: ProcessFigures(calls=3, frames_in=250),
+            now=clock.now,
+            demo_token=tokens[demo_token[0]] if demo_token else None,
+        )
+        runner = web.AppRunner(build_app(services), access_log_class=AccessLog, shutdown_timeout=2)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        tcp = web.TCPSite(runner, "127.0.0.1", 0)
+        await tcp.start()
+        port = runner.addresses[0][1]
+        client = await enter(ClientSession())
+        floor = Floor(clock, log, services.transcripts, line)
+        yield Site(f"http://127.0.0.1:{port}", client, services, control, floor, tokens, ready)
+
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+HOW_TO_INSTALL = (
+    "no Chromium found: install it with 'apt-get install -y chromium' (Debian, as root) "
+    "or '.venv/bin/playwright install chromium'"
+)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium of the system or, failing that, the one that Playwright installs."""
+    async with async_playwright() as playwright:
+        system = next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+        executable = system or playwright.chromium.executable_path
+        if not Path(executable).exists():
+            pytest.fail(HOW_TO_INSTALL, pytrace=False)
+        opened = await playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
+        yield opened
+        await opened.close()

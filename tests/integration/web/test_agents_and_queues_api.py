@@ -1,0 +1,141 @@
+from typing import Any
+
+import pytest
+
+from callcenter.acd.presence import AgentEvent
+from callcenter.acd.roster import Roster
+
+AGENTS = "/api/v1/agents"
+ANN = {"name": "Ann Other", "gateway": "twilio", "address": "+15125550101", "queues": ["support"]}
+
+
+async def test_agents_are_listed_with_what_they_do(site: Any) -> None:
+    _, answer = await site.get(AGENTS)
+    assert [(agent["id"], agent["state"], agent["queues"]) for agent in answer["agents"]] == [
+        ("ann", "offline", ["sales"]),
+        ("bob", "offline", ["sales", "support"]),
+    ]
+
+
+async def test_a_working_day(site: Any) -> None:
+    for body, state, reason in (
+        ({"event": "sign_in"}, "available", ""),
+        ({"event": "break", "reason": "lunch"}, "break", "lunch"),
+        ({"event": "ready"}, "available", ""),
+        ({"event": "sign_out"}, "offline", ""),
+    ):
+        status, agent = await site.send("POST", f"{AGENTS}/ann/state", body, "agent")
+        assert (status, agent["state"], agent["reason"]) == (200, state, reason)
+
+
+async def test_an_event_that_does_not_fit_is_a_conflict(site: Any) -> None:
+    status, answer = await site.send("POST", f"{AGENTS}/ann/state", {"event": "break"})
+    assert (status, answer["error"]["code"]) == (409, "conflict")
+
+
+async def wrapping_up(site: Any, agent: str = "ann") -> Any:
+    call_id = await site.floor.start()
+    await site.send("POST", f"{AGENTS}/{agent}/state", {"event": "sign_in"})
+    await site.floor.queued(call_id)
+    offer = await site.floor.line.match()
+    assert offer is not None
+    assert await site.floor.line.ring(offer)
+    assert await site.floor.line.accept(offer)
+    await Roster(site.services.agents).signal(agent, AgentEvent.FINISH_CONVERSATION)
+    return call_id
+
+
+async def test_ready_ends_the_wrap_up_with_a_disposition(site: Any) -> None:
+    call_id = await wrapping_up(site)
+    _, agent = await site.get(f"{AGENTS}/ann")
+    assert (agent["state"], agent["call_id"]) == ("wrap_up", str(call_id))
+    body = {"event": "ready", "disposition": "sold"}
+    status, agent = await site.send("POST", f"{AGENTS}/ann/state", body, "agent")
+    assert (status, agent["state"], agent["call_id"]) == (200, "available", None)
+    assert site.control.asked == [(call_id, "disposition", "sold")]
+
+
+async def test_a_disposition_without_a_wrap_up_is_a_conflict(site: Any) -> None:
+    body = {"event": "ready", "disposition": "sold"}
+    assert (await site.send("POST", f"{AGENTS}/ann/state", body))[0] == 409
+    assert not site.control.asked
+
+
+async def test_an_agent_changes_the_own_state_only(site: Any) -> None:
+    assert (await site.send("POST", f"{AGENTS}/bob/state", {"event": "sign_in"}, "agent"))[0] == 403
+    assert (await site.send("POST", f"{AGENTS}/bob/state", {"event": "sign_in"}, "supervisor"))[0] == 200
+
+
+async def test_agents_are_made_replaced_and_removed_by_an_admin(site: Any) -> None:
+    made = await site.send("PUT", f"{AGENTS}/cleo", ANN, "admin")
+    assert (made[0], made[1]["name"], made[1]["state"]) == (201, "Ann Other", "offline")
+    again = await site.send("PUT", f"{AGENTS}/cleo", ANN | {"queues": ["sales"]}, "admin")
+    assert (again[0], again[1]["queues"]) == (200, ["sales"])
+    assert (await site.send("DELETE", f"{AGENTS}/cleo", role="admin"))[0] == 204
+    assert (await site.send("DELETE", f"{AGENTS}/cleo", role="admin"))[0] == 404
+
+
+@pytest.mark.parametrize("role", ["agent", "supervisor"])
+async def test_others_do_not_make_agents(site: Any, role: str) -> None:
+    assert (await site.send("PUT", f"{AGENTS}/ann", ANN, role))[0] == 403
+    assert (await site.send("DELETE", f"{AGENTS}/ann", role=role))[0] == 403
+
+
+async def test_an_agent_on_a_call_is_not_removed(site: Any) -> None:
+    await wrapping_up(site)
+    assert (await site.send("DELETE", f"{AGENTS}/ann", role="admin"))[0] == 409
+
+
+@pytest.mark.parametrize(
+    "change", [{"queues": ["nowhere"]}, {"queues": []}, {"gateway": "pigeon"}, {"pay": 1}]
+)
+async def test_a_wrong_agent_is_refused(site: Any, change: dict[str, Any]) -> None:
+    status, answer = await site.send("PUT", f"{AGENTS}/cleo", ANN | change, "admin")
+    assert (status, answer["error"]["field"]) == (422, next(iter(change)))
+
+
+async def test_an_impossible_id_is_not_found(site: Any) -> None:
+    assert (await site.get(f"{AGENTS}/Ann%20O'Hara"))[0] == 404
+    assert (await site.get(f"{AGENTS}/nobody"))[0] == 404
+
+
+async def test_queues(site: Any) -> None:
+    first, second = await site.floor.start(), await site.floor.start()
+    await site.floor.queued(first)
+    await site.floor.queued(second)
+    _, answer = await site.get("/api/v1/queues")
+    sales, support = answer["queues"]
+    assert (sales["name"], sales["waiting"], support["waiting"]) == ("sales", 2, 0)
+    assert (support["longest_wait_s"], support["oldest_at"]) == (0, None)
+    _, queue = await site.get("/api/v1/queues/sales")
+    assert [(entry["call_id"], entry["position"]) for entry in queue["entries"]] == [
+        (str(first), 1),
+        (str(second), 2),
+    ]
+    assert queue["longest_wait_s"] == queue["entries"][0]["wait_s"] > 0
+    assert (await site.get("/api/v1/queues/nowhere"))[0] == 404
+
+
+async def test_a_report(site: Any) -> None:
+    await site.floor.answered_call()
+    status, report = await site.get("/api/v1/reports/summary", interval="60")
+    assert status == 200
+    assert report["total"]["answered"] == report["by_queue"]["sales"]["answered"] == 1
+    assert len(report["by_interval"]) == 24
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"from": "2020-01-01", "to": "2021-01-01"},
+        {"interval": "7"},
+        {"from": "soon"},
+        {"what": "ever"},
+    ],
+)
+async def test_a_report_that_cannot_be(site: Any, params: dict[str, str]) -> None:
+    assert (await site.get("/api/v1/reports/summary", **params))[0] == 422
+
+
+async def test_reports_are_for_supervisors(site: Any) -> None:
+    assert (await site.get("/api/v1/reports/summary", "agent"))[0] == 403

@@ -1,0 +1,315 @@
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import WSMsgType, WSServerHandshakeError
+
+from callcenter.web import live as live_module
+from callcenter.web.auth import COOKIE
+from callcenter.web.routes import live as live_routes
+from callcenter.web.subscription import QUEUE_SIZE
+
+LIVE = "/api/v1/live"
+EVERYTHING = {"subscribe": ["events", "transcript", "state"]}
+
+
+class Watcher:
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+
+    async def next(self, kind: str, timeout_s: float = 5) -> Any:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                message = await self.socket.receive()
+                assert message.type is WSMsgType.TEXT, message
+                document = json.loads(message.data)
+                if document["type"] == kind:
+                    return document
+
+    async def close_code(self) -> int:
+        async with asyncio.timeout(5):
+            while (await self.socket.receive()).type is WSMsgType.TEXT:
+                pass
+        return int(self.socket.close_code)
+
+
+@asynccontextmanager
+async def watching(site: Any, body: Any = EVERYTHING, *, role: str = "supervisor", **options: Any) -> Any:
+    options.setdefault("headers", site.auth(role))
+    async with site.client.ws_connect(site.url + LIVE, **options) as socket:
+        await (socket.send_str(body) if isinstance(body, str) else socket.send_json(body))
+        yield Watcher(socket)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # what is watched is a counter
+            await asyncio.sleep(0.01)
+
+
+async def test_the_state_comes_at_once_and_on_every_change(site: Any) -> None:
+    async with watching(site, {"subscribe": ["state"]}) as watcher:
+        first = await watcher.next("state")
+        assert [queue["name"] for queue in first["queues"]] == ["sales", "support"]
+        assert [agent["state"] for agent in first["agents"]] == ["offline", "offline"]
+        call_id = await site.floor.start()
+        await site.floor.queued(call_id)
+        while not (state := await watcher.next("state"))["queues"][0]["waiting"]:
+            pass
+        assert (state["calls"][0]["call_id"], state["calls"][0]["from"]) == (str(call_id), "+15125550142")
+        await site.send("POST", "/api/v1/agents/ann/state", {"event": "sign_in"})
+        while (await watcher.next("state"))["agents"][0]["state"] != "available":
+            pass
+
+
+async def test_nothing_is_sent_while_nothing_changes(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "POLL_S", 0.05)
+    async with watching(site, {"subscribe": ["state"]}) as watcher:
+        await watcher.next("state")
+        with pytest.raises(TimeoutError):
+            await watcher.next("state", timeout_s=0.8)
+
+
+async def test_the_state_comes_at_most_four_times_a_second(site: Any) -> None:
+    async with watching(site, {"subscribe": ["state"]}) as watcher:
+        await watcher.next("state")
+        began = asyncio.get_running_loop().time()
+        for _ in range(30):
+            await site.floor.start()
+        count = 0
+        while True:
+            count += 1
+            if len((await watcher.next("state"))["calls"]) == 30:
+                break
+        assert count <= (asyncio.get_running_loop().time() - began) * 4 + 2
+
+
+async def test_events_come_in_order_and_words_with_them(site: Any) -> None:
+    async with watching(site, {"subscribe": ["events", "transcript"]}) as watcher:
+        call_id = await site.floor.start()
+        await site.floor.queued(call_id)
+        segment_id = await site.floor.say(call_id, "hello there")
+        started, queued = [await watcher.next("event") for _ in range(2)]
+        assert [one["event"]["type"] for one in (started, queued)] == ["call.started", "queue.entered"]
+        assert queued["event"]["call_id"] == str(call_id)
+        segment = await watcher.next("segment")
+        assert (segment["segment_id"], segment["text"], segment["leg"]) == (
+            str(segment_id),
+            "hello there",
+            "caller",
+        )
+        assert (segment["start_ms"], segment["end_ms"], segment["call_id"]) == (1000, 1900, str(call_id))
+
+
+async def test_only_the_topics_and_the_queue_asked_for(site: Any) -> None:
+    async with watching(site, {"subscribe": ["transcript"], "queue": "support"}) as watcher:
+        for queue, text in (("sales", "not this"), ("support", "this")):
+            call_id = await site.floor.start()
+            await site.floor.queued(call_id, queue)
+            await site.floor.say(call_id, text)
+        message = json.loads((await watcher.socket.receive(timeout=5)).data)
+        assert (message["type"], message["text"]) == ("segment", "this")
+
+
+async def test_an_agent_hears_the_own_calls_only(site: Any) -> None:
+    async with watching(site, role="agent") as watcher:
+        for agent, text in (("bob", "not this"), ("ann", "this")):
+            call_id = await site.floor.start()
+            await site.floor.queued(call_id)
+            await site.floor.connected(call_id, agent)
+            await site.floor.say(call_id, text)
+        assert (await watcher.next("segment"))["text"] == "this"
+    async with watching(site, {"subscribe": ["state"]}, role="agent") as watcher:
+        assert [call["agent_id"] for call in (await watcher.next("state"))["calls"]] == ["ann"]
+
+
+async def test_nothing_comes_twice(site: Any) -> None:
+    hub = site.services.hub
+    async with watching(site, {"subscribe": ["events"]}) as watcher:
+        await site.floor.start()
+        seen = (await watcher.next("event"))["event"]["event_id"]
+        hub.on_reconnect()
+        hub.on_event(f"{seen}..{seen}")
+        hub.on_event("nonsense")
+        last = await site.floor.start()
+        assert (await watcher.next("event"))["event"]["call_id"] == str(last)
+
+
+async def test_a_lost_notification_is_made_up_for(
+    site: Any, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "POLL_S", 0.05)
+    async with watching(site, {"subscribe": ["events"]}) as watcher:
+        await site.floor.start()
+        await watcher.next("event")
+        await database.execute(
+            "INSERT INTO callcenter.event (at, type, data) VALUES (now(), 'media.gap', '{}')"
+        )
+        assert (await watcher.next("event"))["event"]["type"] == "media.gap"
+
+
+async def test_nobody_is_told_what_happened_before(site: Any) -> None:
+    old = await site.floor.start()
+    async with watching(site, {"subscribe": ["events"]}) as watcher:
+        await asyncio.sleep(0.1)
+        new = await site.floor.start()
+        assert (await watcher.next("event"))["event"]["call_id"] == str(new) != str(old)
+
+
+async def test_a_listener_that_was_cut_off_catches_up(site: Any, database: Any) -> None:
+    async with watching(site, {"subscribe": ["events"]}) as watcher:
+        await site.floor.start()
+        await watcher.next("event")
+        await database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' "
+            "AND datname = current_database()"
+        )
+        call_id = await site.floor.start()
+        assert (await watcher.next("event", 10))["event"]["call_id"] == str(call_id)
+
+
+@pytest.mark.parametrize(
+    ("how", "accepted"),
+    [
+        ("first message", True),
+        ("wrong first message", False),
+        ("no token", False),
+        ("cookie", True),
+    ],
+)
+async def test_ways_to_sign_in(site: Any, how: str, accepted: bool) -> None:
+    body: dict[str, Any] = {"subscribe": ["state"]}
+    headers = {}
+    match how:
+        case "first message":
+            body["token"] = site.tokens["supervisor"]
+        case "wrong first message":
+            body["token"] = "cc_wrong"
+        case "cookie":
+            headers = {"Cookie": f"{COOKIE}={site.tokens['supervisor']}", "Origin": site.url}
+    async with watching(site, body, headers=headers) as watcher:
+        if accepted:
+            assert await watcher.next("state")
+        else:
+            assert (await watcher.next("error"))["code"] == "unauthorized"
+            assert await watcher.close_code() == 1008
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", None])
+async def test_a_cookie_from_another_site_opens_no_socket(site: Any, origin: str | None) -> None:
+    headers = {"Cookie": f"{COOKIE}={site.tokens['supervisor']}"} | ({"Origin": origin} if origin else {})
+    with pytest.raises(WSServerHandshakeError) as caught:
+        async with watching(site, headers=headers):
+            pass
+    assert caught.value.status == 403
+
+
+async def test_a_wrong_header_opens_no_socket(site: Any) -> None:
+    with pytest.raises(WSServerHandshakeError) as caught:
+        async with watching(site, headers={"Authorization": "Bearer cc_wrong"}):
+            pass
+    assert caught.value.status == 401
+
+
+async def test_a_token_in_the_address_does_not_count(site: Any) -> None:
+    url = f"{site.url}{LIVE}?access_token={site.tokens['admin']}"
+    async with site.client.ws_connect(url) as socket:
+        await socket.send_json({"subscribe": ["state"]})
+        assert await Watcher(socket).close_code() == 1008
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"subscribe": []}',
+        '{"subscribe": ["secrets"]}',
+        '{"subscribe": ["state"], "x": 1}',
+        '{"subscribe": ["state"], "queue": "../x"}',
+        "{" * 100,
+    ],
+)
+async def test_a_first_message_that_makes_no_sense(site: Any, body: str) -> None:
+    async with watching(site, body) as watcher:
+        assert await watcher.next("error")
+        assert await watcher.close_code() == 1008
+    assert site.services.hub.subscribers == 0
+
+
+async def test_a_long_first_message(site: Any) -> None:
+    async with watching(site, json.dumps({"subscribe": ["state"], "token": "x" * 10_000})) as watcher:
+        assert await watcher.close_code() == 1009
+
+
+async def test_who_leaves_is_forgotten(site: Any) -> None:
+    async with watching(site) as watcher:
+        await watcher.next("state")
+        assert site.services.hub.subscribers == 1
+    await until(lambda: site.services.hub.subscribers == 0)
+    assert site.services.hub.dropped_total == 0
+
+
+async def test_a_slow_watcher_is_dropped_and_the_others_are_not(site: Any) -> None:
+    hub = site.services.hub
+    slow_url = site.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(slow_url[0], int(slow_url[1]), limit=1024)
+    try:
+        await _subscribe_and_stop_reading(reader, writer, site.tokens["supervisor"])
+        async with watching(site, {"subscribe": ["transcript"]}) as watcher, asyncio.timeout(20):
+            await until(lambda: hub.subscribers == 2)
+            call_id = await site.floor.start()
+            told = 0
+            while not hub.dropped_total:
+                for _ in range(20):
+                    await site.floor.say(call_id, "word " * 4000, start_ms=told)
+                    told += 1
+                for _ in range(20):
+                    await watcher.next("segment")
+            assert told < 4 * QUEUE_SIZE
+            assert hub.subscribers == 1
+            await site.floor.say(call_id, "still here")
+            assert (await watcher.next("segment"))["text"] == "still here"
+    finally:
+        writer.close()
+
+
+async def _subscribe_and_stop_reading(reader: Any, writer: Any, token: str) -> None:
+    writer.write(
+        (
+            f"GET {LIVE} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {token}\r\n\r\n"
+        ).encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    payload = b'{"subscribe": ["transcript"]}'
+    writer.write(bytes([0x81, 0x80 | len(payload), 0, 0, 0, 0]) + payload)
+    await writer.drain()
+
+
+async def test_a_token_that_is_taken_back_ends_the_watch(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_routes, "SIGN_IN_CHECK_S", 0.05)
+    first_message = {"subscribe": ["state"], "token": site.tokens["agent"]}
+    async with watching(site) as by_header, watching(site, first_message, headers={}) as by_message:
+        await by_header.next("state")
+        await by_message.next("state")
+        await site.services.users.revoke_all("agent")
+        assert await by_message.close_code() == 1008
+        assert site.services.hub.subscribers == 1
+        await site.services.users.revoke_all("supervisor")
+        assert await by_header.close_code() == 1008
+
+
+async def test_watchers_are_sent_away_when_we_go(site: Any) -> None:
+    async with watching(site) as watcher:
+        await watcher.next("state")
+        site.services.hub.close()
+        assert await watcher.close_code() == 1001
+    async with watching(site) as late:
+        assert (await late.next("error"))["code"] == "overloaded"
+        assert await late.close_code() == 1013
