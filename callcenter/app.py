@@ -240,7 +240,7 @@ async def _open_gateways(
     handover = Handover(services.settings.data_dir, services.node_id)
     await stack.enter_async_context(handover)
     opened = _Gateways(handover)
-    expected = ExpectedCallers(services.leg_tokens, supervisor, settings.twilio.auth_token)
+    expected = ExpectedCallers(services, supervisor, settings.twilio.auth_token)
     if settings.twilio.enabled:
         twilio = TwilioGateway(
             settings.twilio,

@@ -8,7 +8,7 @@ from uuid import UUID
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
 from callcenter.call.services import CallServices
-from callcenter.call.signals import Command, Inbox
+from callcenter.call.signals import AgentArrived, Command, Inbox, Signal
 from callcenter.call.state import CallInput, CallState, after
 from callcenter.errors import CallCenterError, TransitionError
 
@@ -25,7 +25,10 @@ class HangUpAskedError(CallCenterError):
 
 @dataclass(slots=True)
 class CallContext:
-    """One call: who, its inbox, its events, its state, and the task group its helpers run in."""
+    """One call: who, its inbox, its events, its state, and the task group its helpers run in.
+
+    ``expected_agent`` is the reference of the leg token of the agent who is being dialled.
+    """
 
     call_id: UUID
     caller: Party
@@ -35,6 +38,7 @@ class CallContext:
     tasks: asyncio.TaskGroup
     started_s: float
     state: CallState = field(default=CallState.IVR)
+    expected_agent: str = ""
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""
@@ -45,6 +49,16 @@ class CallContext:
     def seconds(self) -> float:
         """Seconds since the call started, on the loop's clock."""
         return asyncio.get_running_loop().time() - self.started_s
+
+    def dismiss(self, signal: Signal) -> None:
+        """Deal with a signal that came too late for the phase it was meant for."""
+        match signal:
+            case AgentArrived(_, agent):
+                self.services.background.spawn(agent.hang_up(), name=f"late agent of call {self.call_id}")
+            case Command():
+                refuse(signal, self.state)
+            case _:
+                pass
 
 
 def refuse(command: Command, state: CallState) -> None:

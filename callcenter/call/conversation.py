@@ -55,7 +55,9 @@ class Conversation:
             for side, leg in zip(self._sides, ("caller", "agent"), strict=False):
                 if side.gap_ms:
                     context.journal.write(EventType.MEDIA_GAP, leg=leg, ms=round(side.gap_ms))
-            await self._agent.hang_up()
+            context.services.background.spawn(
+                self._agent.hang_up(), name=f"hanging up the agent of call {context.call_id}"
+            )
         return by
 
     async def _taps(self, stack: AsyncExitStack) -> list[tuple[Tap, ...]]:
@@ -89,7 +91,7 @@ class Conversation:
     async def _talk(self) -> EndedBy:
         context = self._context
         while True:
-            match await context.inbox.get():
+            match signal := await context.inbox.get():
                 case Gone(party) if party is context.caller:
                     return EndedBy.CUSTOMER
                 case Gone(party) if party is self._agent:
@@ -98,7 +100,7 @@ class Conversation:
                     if (by := await self._obey(command)) is not None:
                         return by
                 case _:
-                    pass
+                    context.dismiss(signal)
 
     async def _obey(self, command: Command) -> EndedBy | None:
         context = self._context

@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from pydantic import SecretStr
 
+from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.errors import LegRefusedError
-from callcenter.storage.leg_tokens import LegTokens
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +19,17 @@ TTL_S = 60.0
 class ExpectedCallers:
     """Writes down announced callers; any process may then take their leg, once.
 
-    All methods raise ``OverloadedError`` when no call can be taken, ``StorageError`` without a database.
+    All methods raise ``NotFoundError`` for a number that no flow answers, ``OverloadedError`` when no call
+    can be taken, ``StorageError`` without a database.
     """
 
-    def __init__(self, leg_tokens: LegTokens, supervisor: CallSupervisor, key: SecretStr) -> None:
-        self._leg_tokens = leg_tokens
+    def __init__(
+        self,
+        services: CallServices,
+        supervisor: CallSupervisor,
+        key: SecretStr,
+    ) -> None:
+        self._services = services
         self._supervisor = supervisor
         self._key = key.get_secret_value().encode()
 
@@ -48,7 +54,8 @@ class ExpectedCallers:
         self, token: str, gateway: str, call_ref: str, from_number: str, to_number: str
     ) -> None:
         self._supervisor.check_capacity()
-        await self._leg_tokens.announce(
+        self._services.flow_for(to_number)
+        await self._services.leg_tokens.announce(
             token,
             kind="caller",
             gateway=gateway,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 import ivr
-from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.signals import Command, Gone, Key, Played, TimerFired
 from callcenter.errors import CallCenterError
 from callcenter.events import EventType
@@ -63,8 +63,8 @@ class IvrPhase:
             case Command() if signal.name == "hangup":
                 done(signal)
                 raise HangUpAskedError
-            case Command():
-                refuse(signal, self._context.state)
+            case _:
+                self._context.dismiss(signal)
         return ()
 
     async def _carry_out(self, action: ivr.Action) -> None:

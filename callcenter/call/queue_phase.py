@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import ivr
 from callcenter import config
 from callcenter.acd.dispatcher import LineRefusedError, Offer, Refusal, Ticket
-from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.party import Party
 from callcenter.call.signals import (
     AgentArrived,
@@ -150,10 +150,8 @@ class QueuePhase:
                 case Command() if signal.name == "hangup":
                     done(signal)
                     raise HangUpAskedError
-                case Command():
-                    refuse(signal, context.state)
                 case _:
-                    pass
+                    context.dismiss(signal)
             if self._overdue and self._ring is None:
                 return self._leave(LeftReason.TIMEOUT)
 
@@ -162,6 +160,7 @@ class QueuePhase:
     def _start_ring(self, offer: Offer) -> None:
         context = self._context
         token = new_token()
+        context.expected_agent = reference_of(token)
         context.move(CallInput.RING)
         context.journal.write(EventType.OFFER_SENT, queue=self._queue.name, agent=offer.agent_id)
         missed = DialFailed(reference_of(token), DialResult.NO_ANSWER)
@@ -211,6 +210,7 @@ class QueuePhase:
             return None
         context = self._context
         ring.timer.cancel()
+        context.expected_agent = ""
         stands = await ticket.accepted(ring.offer)
         self._ring = None
         if not stands:
@@ -232,6 +232,7 @@ class QueuePhase:
         self._ring = None
         ring.timer.cancel()
         context = self._context
+        context.expected_agent = ""
         kind, reason = _REFUSALS[result]
         context.move(CallInput.UNRING)
         context.journal.write(kind, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason)
@@ -244,6 +245,7 @@ class QueuePhase:
         if ring is None:
             return
         ring.timer.cancel()
+        self._context.expected_agent = ""
         self._context.journal.write(
             EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason
         )

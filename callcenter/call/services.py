@@ -10,6 +10,7 @@ from asr import Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.call.background import Background
+from callcenter.errors import NotFoundError
 from callcenter.events import Event
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
@@ -43,5 +44,8 @@ class CallServices:
     background: Background
 
     def flow_for(self, number: str) -> Flow:
-        """Return the flow that answers a called number; raises ``KeyError`` when none does."""
-        return self.flows[number] if number in self.flows else self.flows["*"]
+        """Return the flow that answers a called number; raises ``NotFoundError`` when none does."""
+        flow = self.flows.get(number) or self.flows.get("*")
+        if flow is None:
+            raise NotFoundError(f"no route answers the number {number}")
+        return flow

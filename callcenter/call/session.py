@@ -22,7 +22,7 @@ from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
-from callcenter.errors import GatewayError, TransitionError
+from callcenter.errors import GatewayError, LegRefusedError, TransitionError
 from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,12 @@ class CallSession:
     # What the rest of the program tells a call.
 
     def agent_arrived(self, reference: str, agent: Party) -> None:
-        """Take the leg of an agent who was dialled for this call."""
+        """Take the leg of an agent who was dialled for this call.
+
+        Raises ``LegRefusedError`` when the call is not waiting for this agent any more.
+        """
+        if self._context is None or self._context.expected_agent != reference:
+            raise LegRefusedError("the call does not wait for this agent any more")
         self.inbox.put(AgentArrived(reference, agent))
 
     def dial_failed(self, signal: DialFailed) -> None:
@@ -93,8 +98,8 @@ class CallSession:
                     started_s=asyncio.get_running_loop().time(),
                 )
                 cause = await self._serve(self._context)
-                await self.caller.hang_up()
                 self._write_end(cause)
+                await self.caller.hang_up()
                 await self._follow_up()
         except* Exception as group:
             log.error("call %s failed", self.call_id, exc_info=group)
@@ -182,6 +187,9 @@ class CallSession:
         short_s = self._services.settings.metrics.short_abandon_s
         outcome = timeline.outcome_of([*self._journal.events], cause, short_s)
         self._journal.write(EventType.CALL_ENDED, cause=cause.value, outcome=outcome.value)
+        if self._context is not None:
+            while (signal := self.inbox.next_pending()) is not None:
+                self._context.dismiss(signal)
 
     async def _follow_up(self) -> None:
         """Wait for the last words and for the agent's wrap-up, side by side."""

@@ -106,3 +106,7 @@ class Inbox:
     async def get(self) -> Signal:
         """Wait for the next signal."""
         return await self._signals.get()
+
+    def next_pending(self) -> Signal | None:
+        """Take the next signal if one is there."""
+        return None if self._signals.empty() else self._signals.get_nowait()

@@ -3,7 +3,7 @@
 import asyncio
 
 import ivr
-from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done, refuse
+from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.signals import Command, Gone, Key, Recorded
 from callcenter.call.sound_file import SoundFile
 from callcenter.call.state import CallInput
@@ -56,22 +56,20 @@ class VoicemailPhase:
         context.caller.listen(side.hear)
 
     async def _wait(self) -> str:
-        inbox = self._context.inbox
+        context = self._context
         while True:
-            match await inbox.get():
+            match signal := await context.inbox.get():
                 case Recorded(reason):
                     return reason
                 case Key(digit) if digit in STOP_KEYS:
                     return "key"
-                case Gone(party) if party is self._context.caller:
+                case Gone(party) if party is context.caller:
                     raise CallerGoneError
                 case Command() as command if command.name == "hangup":
                     done(command)
                     raise HangUpAskedError
-                case Command() as command:
-                    refuse(command, self._context.state)
                 case _:
-                    pass
+                    context.dismiss(signal)
 
 
 async def _nobody(_pcm16: bytes) -> None:

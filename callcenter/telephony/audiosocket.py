@@ -21,7 +21,14 @@ from uuid import UUID
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, web
 
 from callcenter import config
-from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.errors import (
+    GatewayError,
+    LegRefusedError,
+    NotFoundError,
+    OverloadedError,
+    ProtocolError,
+    StorageError,
+)
 from callcenter.media.frame import PacedBy
 from callcenter.telephony.audiosocket_codec import AudioSocketCodec
 from callcenter.telephony.handover import Handover
@@ -171,6 +178,8 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
             await self.announce(uuid, uuid, numbers["from"], numbers["to"])
         except LegRefusedError:
             return _refuse(409, "announced_before", "this UUID was announced before", "uuid")
+        except NotFoundError as error:
+            return _refuse(404, "no_route", str(error), "to")
         except (StorageError, OverloadedError):
             return _refuse(503, "unavailable", "the service cannot take a call now")
         return web.json_response({"uuid": uuid}, status=201)

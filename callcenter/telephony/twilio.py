@@ -17,7 +17,14 @@ from uuid import UUID
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, WSMsgType, web
 
 from callcenter import config
-from callcenter.errors import GatewayError, LegRefusedError, OverloadedError, ProtocolError, StorageError
+from callcenter.errors import (
+    GatewayError,
+    LegRefusedError,
+    NotFoundError,
+    OverloadedError,
+    ProtocolError,
+    StorageError,
+)
 from callcenter.media.frame import PacedBy
 from callcenter.telephony import twilio_signature
 from callcenter.telephony.handover import Handover
@@ -206,17 +213,16 @@ class TwilioGateway:
             raise web.HTTPBadRequest(text=f"the form has no field {error.args[0]}") from None
         try:
             token = await self.announce(self.name, call_ref, from_number, to_number)
-        except LegRefusedError as error:
-            raise web.HTTPConflict(text=str(error)) from None
+        except NotFoundError as error:
+            log.warning("twilio: a call was rejected: %s", error)
+            return _twiml("<Reject/>")
         except (StorageError, OverloadedError):
             log.warning("twilio: a call was refused, the service cannot take it now")
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
-        twiml = (
-            '<?xml version="1.0" encoding="UTF-8"?><Response><Connect>'
-            f'<Stream url="{escape(self.urls.any_media)}">'
-            f'<Parameter name="token" value="{escape(token)}"/></Stream></Connect></Response>'
+        return _twiml(
+            f'<Connect><Stream url="{escape(self.urls.any_media)}">'
+            f'<Parameter name="token" value="{escape(token)}"/></Stream></Connect>'
         )
-        return web.Response(text=twiml, content_type="text/xml")
 
     async def _status(self, request: web.Request) -> web.Response:
         form = await self._signed_form(request)
@@ -331,6 +337,11 @@ class TwilioGateway:
                 return "oversized or broken frame" if socket.close_code in {1002, 1007, 1009} else "lost"
             else:
                 return "closed" if socket.close_code == 1000 else "lost"
+
+
+def _twiml(verbs: str) -> web.Response:
+    text = f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'
+    return web.Response(text=text, content_type="text/xml")
 
 
 def _head_of(request: web.Request) -> bytes:
