@@ -18,6 +18,7 @@ demo: setup
 	$(BIN)/callcenter demo
 
 test: setup
+	@.ci/browser
 	$(BIN)/python -m pytest
 
 lint: setup
