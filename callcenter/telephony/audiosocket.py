@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth, web
 
 from callcenter import config
 from callcenter.errors import (
@@ -315,11 +315,13 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         settings = self.settings
         if not settings.ari_url:
             raise GatewayError("asterisk: gateways.asterisk.ari_url is not set, so nobody can be dialled")
-        auth = BasicAuth(settings.ari_user, settings.ari_password.get_secret_value())
+        headers = {
+            "Authorization": encode_basic_auth(settings.ari_user, settings.ari_password.get_secret_value())
+        }
         url = f"{settings.ari_url.rstrip('/')}/{path}"
         try:
             async with self.session.request(
-                method, url, params=query, auth=auth, timeout=ClientTimeout(total=ARI_TIMEOUT_S)
+                method, url, params=query, headers=headers, timeout=ClientTimeout(total=ARI_TIMEOUT_S)
             ) as response:
                 if response.status >= 400 and not (method == "DELETE" and response.status == 404):
                     raise GatewayError(f"asterisk: {path} was answered with status {response.status}")

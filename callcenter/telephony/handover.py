@@ -24,6 +24,9 @@ from callcenter.errors import LegRefusedError, UsageError
 log = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
+BACKLOG = 1024
+"""How many connections may wait for a process that is busy at the moment."""
+READ_TIMEOUT_S = 5.0
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
@@ -41,7 +44,9 @@ class Handover:
         self._node_id = node_id
         self._factories: dict[str, ProtocolFactory] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # A stream, since Linux lets no more than ten datagrams wait by default: a burst would be lost.
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.given = 0
 
     async def __aenter__(self) -> Self:
         """Open the socket."""
@@ -51,7 +56,8 @@ class Handover:
             raise UsageError(f"{self._folder} is in the way: it must be a folder of this account alone")
         self._socket.setblocking(False)
         self._socket.bind(str(self._path(self._node_id)))
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._readable)
+        self._socket.listen(BACKLOG)
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._accept)
         return self
 
     async def __aexit__(
@@ -75,42 +81,88 @@ class Handover:
         Raises ``LegRefusedError`` when that process is not on this machine or does not take it.
         """
         connection = transport.get_extra_info("socket")
-        message = kind.encode() + b"\0" + head
+        message = f"{kind} {len(head)}".encode() + b"\0" + head
         if connection is None or len(message) > MAX_HEAD_BYTES:
             raise LegRefusedError("the connection cannot be handed over")
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sender:
                 sender.setblocking(False)
                 sender.connect(str(self._path(node_id)))
-                socket.send_fds(sender, [message], [connection.fileno()])
+                sent = socket.send_fds(sender, [message], [connection.fileno()])
         except OSError:
             raise LegRefusedError("the process that expects this leg is not on this machine") from None
+        if sent < len(message):
+            raise LegRefusedError("the connection cannot be handed over")
         assert isinstance(transport, asyncio.Transport)
         transport.abort()
+        self.given += 1
 
     def _path(self, node_id: UUID) -> Path:
         return self._folder / f"{node_id.hex}.sock"
 
-    def _readable(self) -> None:
+    def _accept(self) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._socket, MAX_HEAD_BYTES + 64, 1)
+            sender, _ = self._socket.accept()
         except OSError as error:
             log.warning("a connection could not be taken over: %s", error.strerror)
             return
-        kind, _, head = message.partition(b"\0")
-        factory = self._factories.get(kind.decode(errors="replace"))
-        if not descriptors or factory is None:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            return
-        task = asyncio.create_task(self._take(factory, descriptors[0], head), name="connection taken over")
+        task = asyncio.create_task(self._take_over(sender), name="connection taken over")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._taken_over)
 
-    @staticmethod
-    async def _take(factory: ProtocolFactory, descriptor: int, head: bytes) -> None:
-        connection = socket.socket(fileno=descriptor)
+    def _taken_over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a connection could not be taken over: %s", error)
+
+    async def _take_over(self, sender: socket.socket) -> None:
+        descriptors: list[int] = []
+        with sender:
+            sender.setblocking(False)
+            try:
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    message = await _read_all(sender, descriptors)
+            except BaseException:
+                _close_all(descriptors)
+                raise
+        title, _, head = message.partition(b"\0")
+        kind, _, length = title.decode(errors="replace").partition(" ")
+        factory = self._factories.get(kind)
+        if len(descriptors) != 1 or factory is None or length != str(len(head)):
+            _close_all(descriptors)
+            return
+        connection = socket.socket(fileno=descriptors[0])
         connection.setblocking(False)
-        loop = asyncio.get_running_loop()
-        _, protocol = await loop.connect_accepted_socket(factory, connection)
+        _, protocol = await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
         protocol.data_received(head)
+
+
+async def _read_all(sender: socket.socket, descriptors: list[int]) -> bytes:
+    """Read to the end of what was sent; ``descriptors`` gets the files that came with it."""
+    message = b""
+    while len(message) <= MAX_HEAD_BYTES:
+        await _readable(sender)
+        try:
+            piece, files, _, _ = socket.recv_fds(sender, MAX_HEAD_BYTES, 1)
+        except BlockingIOError:
+            continue
+        descriptors += files
+        if not piece:
+            break
+        message += piece
+    return message
+
+
+async def _readable(channel: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(channel.fileno(), ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(channel.fileno())
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

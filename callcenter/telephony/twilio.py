@@ -14,7 +14,7 @@ from html import escape
 from typing import Any
 from uuid import UUID
 
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, WSMsgType, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, encode_basic_auth, web
 
 from callcenter import config
 from callcenter.errors import (
@@ -188,10 +188,12 @@ class TwilioGateway:
     ) -> dict[str, Any]:
         settings = self.settings
         url = f"{settings.api_url.rstrip('/')}/2010-04-01/Accounts/{settings.account_sid}/{path}"
-        auth = BasicAuth(settings.account_sid, settings.auth_token.get_secret_value())
+        auth = encode_basic_auth(settings.account_sid, settings.auth_token.get_secret_value())
         timeout = ClientTimeout(total=settings.request_timeout_s)
         try:
-            async with self.session.post(url, data=form, auth=auth, timeout=timeout) as response:
+            async with self.session.post(
+                url, data=form, headers={"Authorization": auth}, timeout=timeout
+            ) as response:
                 if response.status == 404 and gone_is_fine:
                     return {}
                 if response.status >= 400:
