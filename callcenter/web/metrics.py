@@ -33,6 +33,7 @@ class ProcessFigures:
 
     calls: float = _gauge("Calls in progress on this process")
     legs: float = _gauge("Legs connected to this process")
+    legs_handed_over: float = _counter("Legs that came to this process and were handed to another")
     frames_in: float = _counter("Audio frames of 20 ms that came from gateways")
     frames_out: float = _counter("Audio frames of 20 ms sent to gateways")
     frames_dropped: float = _counter("Audio frames dropped because a peer was too slow")
