@@ -287,7 +287,7 @@ async def _open_web(
 ) -> web.Application:
     database, settings = stores.database, services.settings
     hub = LiveHub(LiveFeed(database, [queue.name for queue in settings.queues]))
-    stores.listener.subscribe("event", hub.on_event, hub.on_reconnect)
+    hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(
         WebServices(
@@ -303,7 +303,10 @@ async def _open_web(
             users=Users(database),
             hub=hub,
             control=relay,
-            readiness=lambda: {"accepting_calls": not supervisor.draining},
+            readiness=lambda: {
+                "model": services.recognizer is not None or not settings.asr.enabled,
+                "accepting_calls": not supervisor.draining,
+            },
             figures=lambda: _figures(stores, services, supervisor, gateways),
             now=services.now,
             demo_token=demo_token,
@@ -334,6 +337,7 @@ def _figures(
     return ProcessFigures(
         calls=supervisor.calls,
         legs=supervisor.legs,
+        legs_handed_over=gateways.handover.given,
         frames_in=sum(one.frames_in for one in media),
         frames_out=sum(one.frames_out for one in media),
         frames_dropped=sum(one.dropped for one in media),
