@@ -1,0 +1,97 @@
+"""Reads the results of the day from the service's public API."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from aiohttp import ClientError, ClientSession
+
+from callcenter.errors import CallCenterError
+
+SETTLE_TIMEOUT_S = 60.0
+_POLL_S = 0.2
+_PAGE = 200
+_AT_REST = ("callcenter_calls", "callcenter_events_pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What the service knows: its report, and each call with its transcript by the caller's number."""
+
+    report: dict[str, Any]
+    calls: dict[str, dict[str, Any]]
+    segments: dict[str, list[dict[str, Any]]]
+
+
+class ServiceReader:
+    """A client of the service with a supervisor's token. ``session`` belongs to the caller.
+
+    All methods raise ``CallCenterError`` when the service does not answer as it should.
+    """
+
+    def __init__(self, session: ClientSession, url: str, token: str) -> None:
+        self._session = session
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def settle(self) -> None:
+        """Wait until no call is under way, the last words are written and every event is stored."""
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while True:
+                    if not any(gauges(await self._text("/metrics"), _AT_REST)):
+                        return
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            raise CallCenterError(f"the service did not come to rest within {SETTLE_TIMEOUT_S:g} s") from None
+
+    async def day(self, since: datetime, until: datetime) -> Day:
+        """Everything of the calls that started in [since, until)."""
+        span = {"from": since.isoformat(), "to": until.isoformat()}
+        report = await self._json("/api/v1/reports/summary", span)
+        calls, segments = {}, {}
+        for listed in await self._calls(span):
+            path = f"/api/v1/calls/{listed['call_id']}"
+            calls[listed["from"]] = await self._json(path)
+            segments[listed["from"]] = (await self._json(f"{path}/transcript"))["segments"]
+        return Day(report, calls, segments)
+
+    async def _calls(self, span: Mapping[str, str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        query = {**span, "limit": str(_PAGE)}
+        while True:
+            page = await self._json("/api/v1/calls", query)
+            found += page["calls"]
+            if page["next_cursor"] is None:
+                return found
+            query["cursor"] = page["next_cursor"]
+
+    async def _json(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        try:
+            async with self._session.get(self._url + path, params=query, headers=self._headers) as response:
+                if response.status != 200:
+                    raise CallCenterError(f"the service answered {response.status} to {path}")
+                answer: dict[str, Any] = await response.json()
+                return answer
+        except (ClientError, TimeoutError, ValueError) as error:
+            raise CallCenterError(f"the service did not answer to {path}: {type(error).__name__}") from None
+
+    async def _text(self, path: str) -> str:
+        try:
+            async with self._session.get(self._url + path, headers=self._headers) as response:
+                return await response.text()
+        except (ClientError, TimeoutError) as error:
+            raise CallCenterError(f"the service did not answer to {path}: {type(error).__name__}") from None
+
+
+def gauges(exposition: str, names: tuple[str, ...]) -> list[float]:
+    """Values of metrics without labels in Prometheus' text; raises ``CallCenterError`` if one lacks."""
+    values = dict(
+        line.rsplit(" ", 1) for line in exposition.splitlines() if line and not line.startswith("#")
+    )
+    try:
+        return [float(values[name]) for name in names]
+    except (KeyError, ValueError):
+        raise CallCenterError("the service's metrics do not say whether it is at rest") from None

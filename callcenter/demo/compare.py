@@ -1,0 +1,275 @@
+"""Holds every figure of the service's report against what the simulated people lived through. Pure.
+
+Counts, outcomes and ratios must be equal, times must agree within ``TOLERANCE_S``. Since a wait is known
+to ``TOLERANCE_S`` only, one that lies that close to a threshold may count on either side of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import Any
+
+from callcenter.simulator.truth import CallTruth, Figures, Truth, figures
+
+TOLERANCE_S = 0.25
+_RATIO_TOLERANCE = 1e-9
+
+Value = float | str | None
+
+
+class Unit(StrEnum):
+    """What a figure is measured in, and with it how it is compared."""
+
+    COUNT = "count"
+    RATIO = "ratio"
+    SECONDS = "s"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure from both sides. ``scope`` is ``day``, ``queue NAME``, ``agent NAME`` or ``call NUMBER``."""
+
+    scope: str
+    name: str
+    unit: Unit
+    report: Value
+    truth: Value
+    equal: bool
+
+    @property
+    def difference(self) -> float | None:
+        """Report less truth, where both are numbers."""
+        if isinstance(self.report, str | None) or isinstance(self.truth, str | None):
+            return None
+        return self.report - self.truth
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Where a figure is found on both sides; ``path`` leads through the report's JSON object."""
+
+    name: str
+    unit: Unit
+    path: tuple[str, ...]
+    of_truth: Callable[[Figures], float | None]
+
+
+def _level(name: str) -> Figure:
+    return Figure(
+        f"service level, {name.replace('_', ' ')}",
+        Unit.RATIO,
+        ("service_level", name),
+        lambda truth: truth.service_level[name],
+    )
+
+
+def _outcome(name: str) -> Figure:
+    path = ("outcomes", name)
+    return Figure(
+        f"calls {name.replace('_', ' ')}", Unit.COUNT, path, lambda truth: truth.outcomes.get(name, 0)
+    )
+
+
+def _per_handled(total_s: float, truth: Figures) -> float | None:
+    return total_s / truth.handled if truth.handled else None
+
+
+OUTCOMES = (
+    "answered",
+    "abandoned",
+    "short_abandoned",
+    "callback_requested",
+    "voicemail",
+    "self_served",
+    "ivr_abandoned",
+    "closed",
+    "blocked",
+    "timed_out",
+    "failed",
+)
+SERVICE_LEVELS = (
+    "standard",
+    "answered_only",
+    "abandons_count_as_met",
+    "abandons_ignored",
+    "abandons_negative",
+    "abandons_positive",
+)
+_CALLS = (Figure("calls", Unit.COUNT, ("calls",), lambda truth: truth.calls), *map(_outcome, OUTCOMES))
+_HANDLED = (
+    Figure("handled", Unit.COUNT, ("handled",), lambda truth: truth.handled),
+    Figure("handle time (AHT)", Unit.SECONDS, ("aht_s",), lambda truth: truth.aht_s),
+    Figure("talk time (ATT)", Unit.SECONDS, ("att_s",), lambda truth: _per_handled(truth.talk_s, truth)),
+    Figure("hold", Unit.SECONDS, ("average_hold_s",), lambda truth: _per_handled(truth.hold_s, truth)),
+    Figure(
+        "wrap-up (ACW)", Unit.SECONDS, ("average_acw_s",), lambda truth: _per_handled(truth.wrap_up_s, truth)
+    ),
+)
+_QUEUED = (
+    Figure("offered", Unit.COUNT, ("offered",), lambda truth: truth.offered),
+    Figure("answered", Unit.COUNT, ("answered",), lambda truth: truth.handled),
+    Figure("abandoned", Unit.COUNT, ("abandoned",), lambda truth: truth.abandoned),
+    Figure("short abandoned", Unit.COUNT, ("short_abandoned",), lambda truth: truth.short_abandoned),
+    Figure("answer rate", Unit.RATIO, ("answer_rate",), lambda truth: truth.answer_rate),
+    Figure(
+        "abandonment, gross", Unit.RATIO, ("abandonment_rate", "gross"), lambda truth: truth.abandonment_gross
+    ),
+    Figure("abandonment, net", Unit.RATIO, ("abandonment_rate", "net"), lambda truth: truth.abandonment_net),
+    Figure("speed of answer (ASA)", Unit.SECONDS, ("asa", "mean_s"), lambda truth: truth.asa_mean_s),
+    Figure("speed of answer, p50", Unit.SECONDS, ("asa", "p50_s"), lambda truth: truth.asa_p50_s),
+    Figure("speed of answer, p90", Unit.SECONDS, ("asa", "p90_s"), lambda truth: truth.asa_p90_s),
+    Figure("speed of answer, max", Unit.SECONDS, ("asa", "max_s"), lambda truth: truth.asa_max_s),
+    *map(_level, SERVICE_LEVELS),
+)
+
+
+def compare(
+    report: Mapping[str, Any], calls: Mapping[str, Mapping[str, Any]], truth: Truth
+) -> list[Compared]:
+    """Compare the report as a whole, by queue, by agent, and each call.
+
+    ``report`` is the summary as the API gives it, ``calls`` the calls as it gives them by the caller's
+    number; a call, queue or agent that one side does not know has no value there.
+    """
+    reading = _Reading(
+        float(report["thresholds"]["service_level_s"]), float(report["thresholds"]["short_abandon_s"])
+    )
+    rows = list(reading.compare("day", (*_CALLS, *_QUEUED, *_HANDLED), report["total"], truth.calls))
+    queues = {call.queue for call in truth.calls if call.queue_entered_at is not None and call.queue}
+    for queue in sorted({*report["by_queue"], *queues}):
+        own = [call for call in truth.calls if call.queue == queue and call.queue_entered_at is not None]
+        rows += reading.compare(
+            f"queue {queue}", (*_QUEUED, *_HANDLED), report["by_queue"].get(queue, {}), own
+        )
+    agents = {call.agent for call in truth.calls if call.agent}
+    for agent in sorted({*report["by_agent"], *agents}):
+        own = [call for call in truth.calls if call.agent == agent]
+        rows += reading.compare(f"agent {agent}", _HANDLED, report["by_agent"].get(agent, {}), own)
+    by_number = {call.number: call for call in truth.calls}
+    for number in sorted({*by_number, *calls}):
+        rows += _compare_call(number, calls.get(number), by_number.get(number), reading)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Under which thresholds the truth is counted."""
+
+    answer_within_s: float
+    short_abandon_s: float
+
+    def compare(
+        self, scope: str, wanted: Sequence[Figure], report: Mapping[str, Any], calls: Sequence[CallTruth]
+    ) -> Iterator[Compared]:
+        truth = figures(calls, self.answer_within_s, self.short_abandon_s)
+        nearby = [truth, *(figures(calls, *thresholds) for thresholds in self._nearby())]
+        for figure in wanted:
+            value, true = _value(report, figure), figure.of_truth(truth)
+            equal = any(agree(figure.unit, value, figure.of_truth(each)) for each in nearby)
+            yield Compared(scope, figure.name, figure.unit, value, true, equal)
+
+    def outcomes(self, call: CallTruth) -> set[str]:
+        """What may have become of a call, as far as its wait is known."""
+        return {call.outcome(short_abandon_s) for _, short_abandon_s in self._nearby()}
+
+    def _nearby(self) -> Iterator[tuple[float, float]]:
+        off = (-TOLERANCE_S, 0.0, TOLERANCE_S)
+        for answer_s, short_s in product(off, off if self.short_abandon_s else (0.0,)):
+            yield self.answer_within_s + answer_s, self.short_abandon_s + short_s
+
+
+def _value(report: Mapping[str, Any], figure: Figure) -> float | None:
+    found: Any = report
+    for key in figure.path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, Mapping):
+        if figure.unit is not Unit.RATIO:
+            found = found["value"]
+        else:
+            found = found["numerator"] / found["denominator"] if found["denominator"] else None
+    value: float | None = found
+    return value
+
+
+def agree(unit: Unit, report: Value, truth: Value) -> bool:
+    """Whether two values are the same figure; a figure that neither side has is."""
+    if isinstance(report, str | None) or isinstance(truth, str | None):
+        return report == truth
+    match unit:
+        case Unit.SECONDS:
+            return abs(report - truth) <= TOLERANCE_S
+        case Unit.RATIO:
+            return abs(report - truth) <= _RATIO_TOLERANCE
+        case Unit.COUNT | Unit.NAME:
+            return report == truth
+
+
+def _compare_call(
+    number: str, call: Mapping[str, Any] | None, truth: CallTruth | None, reading: _Reading
+) -> Iterator[Compared]:
+    scope = f"call {number}"
+    reported = _reported(call) if call is not None else {}
+    true = _lived(truth, reading.short_abandon_s) if truth is not None else {}
+    for name, unit in CALL_FIGURES:
+        value, other = reported.get(name), true.get(name)
+        equal = agree(unit, value, other)
+        if name == "outcome" and truth is not None:
+            equal = value in reading.outcomes(truth)
+        yield Compared(scope, name, unit, value, other, equal)
+
+
+CALL_FIGURES = (
+    ("outcome", Unit.NAME),
+    ("queue", Unit.NAME),
+    ("agent", Unit.NAME),
+    ("length", Unit.SECONDS),
+    ("IVR", Unit.SECONDS),
+    ("wait", Unit.SECONDS),
+    ("talk", Unit.SECONDS),
+    ("hold", Unit.SECONDS),
+    ("ACW", Unit.SECONDS),
+)
+
+
+def _reported(call: Mapping[str, Any]) -> dict[str, Value]:
+    timeline = call["timeline"] or {"contacts": []}
+    contacts = timeline["contacts"]
+    answered = [contact for contact in contacts if contact["connected_at"]]
+
+    def total(name: str, among: Sequence[Mapping[str, Any]]) -> float | None:
+        return float(sum(contact[name] for contact in among)) if among else None
+
+    return {
+        "outcome": call["outcome"],
+        "queue": contacts[-1]["queue"] if contacts else None,
+        "agent": answered[-1]["agent_id"] if answered else None,
+        "length": timeline.get("total_s"),
+        "IVR": timeline.get("ivr_s"),
+        "wait": total("wait_s", contacts),
+        "talk": total("talk_s", answered),
+        "hold": total("hold_s", answered),
+        "ACW": total("acw_s", answered),
+    }
+
+
+def _lived(call: CallTruth, short_abandon_s: float) -> dict[str, Value]:
+    hold_s = sum(held.ended_at - held.started_at for held in call.holds)
+    talked = call.connected_at is not None
+    conversation_s = _from(call.connected_at, call.ended_at)
+    return {
+        "outcome": call.outcome(short_abandon_s),
+        "queue": call.queue,
+        "agent": call.agent,
+        "length": _from(call.started_at, call.ended_at),
+        "IVR": _from(call.started_at, call.queue_entered_at or call.ended_at),
+        "wait": _from(call.queue_entered_at, call.connected_at if talked else call.ended_at),
+        "talk": None if conversation_s is None else conversation_s - hold_s,
+        "hold": hold_s if talked else None,
+        "ACW": _from(call.ended_at, call.wrap_up_ended_at) if talked else None,
+    }
+
+
+def _from(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else end - begin
