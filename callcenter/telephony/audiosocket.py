@@ -9,13 +9,14 @@ Source: https://docs.asterisk.org/Configuration/Channel-Drivers/AudioSocket/
 
 import asyncio
 import hmac
+import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth, web
@@ -39,11 +40,13 @@ log = logging.getLogger(__name__)
 
 CALLS_PATH = "/gateway/asterisk/calls"
 UUID_TIMEOUT_S = 5.0
+MAX_FIRST_BYTES = 32 * 1024
 IDLE_LIMIT_S = 600.0
 """A leg that sends nothing for so long is taken for dead: half-open connections do happen."""
 MAX_BACKLOG_BYTES = 32 * 1024
 """About 2 s of audio; more unsent than this and frames are dropped and counted."""
 ARI_TIMEOUT_S = 10.0
+MAX_NUMBER_CHARS = 64
 
 OwnerOf = Callable[[str], Awaitable[UUID | None]]
 """The process that waits for the leg with this UUID; ``None`` where any may take it."""
@@ -64,9 +67,9 @@ class AudioSocketLeg:
         self._counters = counters
 
     @property
-    def transport(self) -> asyncio.WriteTransport:
+    def transport(self) -> asyncio.Transport:
         """The connection itself."""
-        return self._writer.transport
+        return cast(asyncio.Transport, self._writer.transport)
 
     def started(self, event: LegStarted) -> None:
         """Take over who the leg is."""
@@ -157,25 +160,15 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     async def _announced(self, request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
         wanted = self.settings.token.get_secret_value()
-        if not hmac.compare_digest(given.encode(), wanted.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode()):
             self.counters.refused += 1
             return _refuse(401, "unauthorized", "the bearer token is wrong or missing")
+        announcement = _read_announcement(await request.read())
+        if isinstance(announcement, web.Response):
+            return announcement
+        uuid, from_number, to_number = announcement
         try:
-            body = await request.json()
-        except ValueError:
-            return _refuse(400, "bad_json", "the body is not JSON")
-        if not isinstance(body, dict):
-            return _refuse(422, "bad_body", "the body must be an object with uuid, from and to")
-        numbers = {name: body.get(name, "") for name in ("from", "to")}
-        for name, value in numbers.items():
-            if not isinstance(value, str) or len(value) > 64:
-                return _refuse(422, "bad_number", "a number must be a string of at most 64 characters", name)
-        try:
-            uuid = str(UUID(str(body.get("uuid", ""))))
-        except ValueError:
-            return _refuse(422, "bad_uuid", "uuid must be a UUID", "uuid")
-        try:
-            await self.announce(uuid, uuid, numbers["from"], numbers["to"])
+            await self.announce(uuid, uuid, from_number, to_number)
         except LegRefusedError:
             return _refuse(409, "announced_before", "this UUID was announced before", "uuid")
         except NotFoundError as error:
@@ -234,7 +227,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
             async with asyncio.timeout(UUID_TIMEOUT_S):
                 events: list[CodecEvent] = []
                 while not events:
-                    data = await reader.read(4096)
+                    data = await reader.read(MAX_FIRST_BYTES)
                     if not data:
                         raise ProtocolError("the connection ended before its UUID")
                     head += data
@@ -247,11 +240,14 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         if not isinstance(first, LegStarted):
             raise ProtocolError("the first frame is not the UUID")
         leg.started(first)
+        # What comes meanwhile must stay in the socket: it is read by the process that the leg belongs to.
+        leg.transport.pause_reading()
         owner = await self.owner_of(leg.info.token)
         if owner not in (None, self.node_id):
             assert owner is not None
             self.handover.give(owner, "audiosocket", leg.transport, head)
             return None
+        leg.transport.resume_reading()
         return await self.accept(leg), early
 
     async def _listen(
@@ -335,6 +331,26 @@ def _tune(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _read_announcement(text: bytes) -> tuple[str, str, str] | web.Response:
+    """Return UUID and both numbers, or what is wrong with them."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return _refuse(400, "bad_json", "the body is not JSON")
+    if not isinstance(body, dict):
+        return _refuse(422, "bad_body", "the body must be an object with uuid, from and to")
+    numbers = {name: body.get(name, "") for name in ("from", "to")}
+    for name, value in numbers.items():
+        if not isinstance(value, str) or len(value) > MAX_NUMBER_CHARS or not value.isprintable():
+            message = f"a number must be a string of at most {MAX_NUMBER_CHARS} printable characters"
+            return _refuse(422, "bad_number", message, name)
+    try:
+        uuid = str(UUID(str(body.get("uuid", ""))))
+    except ValueError:
+        return _refuse(422, "bad_uuid", "uuid must be a UUID", "uuid")
+    return uuid, numbers["from"], numbers["to"]
 
 
 def _refuse(status: int, code: str, message: str, field_name: str | None = None) -> web.Response:
