@@ -213,6 +213,8 @@ class TwilioGateway:
             call_ref, from_number, to_number = form["CallSid"], form.get("From", ""), form["To"]
         except KeyError as error:
             raise web.HTTPBadRequest(text=f"the form has no field {error.args[0]}") from None
+        if not (call_ref + from_number + to_number).isprintable():
+            raise web.HTTPBadRequest(text="the form holds characters that cannot be printed")
         try:
             token = await self.announce(self.name, call_ref, from_number, to_number)
         except NotFoundError as error:
