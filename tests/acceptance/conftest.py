@@ -27,8 +27,7 @@ def make_program() -> Iterator[Callable[..., Program]]:
         yield make
         for program in made:
             if program.process is not None:
-                program.process.kill()
-                program.process.wait()
+                program.kill()
             stop_database(program.folder / "data" / "postgres")
 
 

@@ -9,8 +9,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -79,6 +82,7 @@ class Program:
                 stdout=log,
                 stderr=log,
                 env=os.environ | self.environ,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self.is_ready():
@@ -115,7 +119,7 @@ class Program:
     def kill(self) -> None:
         """End the service at once, as a crash would (all processes of it)."""
         assert self.process is not None
-        self.process.kill()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
 
@@ -151,6 +155,22 @@ def new_program(folder: Path, **settings: Any) -> Program:
     program = Program(folder, whole | settings, port)
     program.save()
     return program
+
+
+@contextmanager
+def running(**settings: Any) -> Iterator[Program]:
+    """One running installation for all tests of a module; nothing of it is left at the end."""
+    # Not pytest's folder: under root each run closes that one to the account of the embedded database.
+    with TemporaryDirectory(prefix="callcenter-test-") as folder:
+        program = new_program(Path(folder), **settings)
+        try:
+            program.start()
+            yield program
+            assert program.stop() == 0
+        finally:
+            if program.process is not None:
+                program.kill()
+            stop_database(Path(folder) / "data" / "postgres")
 
 
 def stop_database(folder: Path) -> None:
