@@ -88,9 +88,8 @@ class ServiceReader:
 
 def gauges(exposition: str, names: tuple[str, ...]) -> list[float]:
     """Values of metrics without labels in Prometheus' text; raises ``CallCenterError`` if one lacks."""
-    values = dict(
-        line.rsplit(" ", 1) for line in exposition.splitlines() if line and not line.startswith("#")
-    )
+    lines = (line.rpartition(" ") for line in exposition.splitlines() if not line.startswith("#"))
+    values = {name: value for name, _, value in lines}
     try:
         return [float(values[name]) for name in names]
     except (KeyError, ValueError):

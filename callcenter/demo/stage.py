@@ -27,6 +27,7 @@ DATA = "data"
 RING_TIMEOUT_S = 5
 WRAP_UP_S = 20
 BACKLOG = 1024
+MAX_PORT = 65535
 
 _SHORTEST_DEADLINE_S = 150.0
 _SECONDS_PER_CALL_OF_AN_AGENT = 30.0
@@ -80,10 +81,10 @@ def listen(port: int) -> socket.socket:
 
     Raises ``UsageError`` for a port that does not exist, may not be used, or was chosen and is taken.
     """
+    if not 0 <= port <= MAX_PORT:
+        raise UsageError(f"--port must be between 0 and {MAX_PORT}")
     try:
         return socket.create_server((HOST, port), backlog=BACKLOG)
-    except OverflowError:
-        raise UsageError("--port must be between 0 and 65535") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE and port == DEFAULT_PORT:
             return socket.create_server((HOST, 0), backlog=BACKLOG)
