@@ -1,6 +1,7 @@
 """Settings: one YAML file, overridden by ``CALLCENTER_*`` variables, validated once and passed down.
 
-``CALLCENTER_SERVER__PORT=9000`` overrides ``server.port``: two underscores step into a section.
+``CALLCENTER_SERVER__PORT=9000`` overrides ``server.port``: two underscores step into a section. An empty
+variable counts as not set.
 """
 
 import os
@@ -217,11 +218,11 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
     lines: dict[tuple[str | int, ...], int] = {}
     if path is not None:
         document, lines = _read(path)
-    _override(document, environ)
+    variables = _override(document, environ)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(_first_problem(error, path, lines)) from None
+        raise ConfigError(_first_problem(error, path, lines, variables)) from None
     return _resolve(settings, path.parent if path is not None else Path())
 
 
@@ -230,6 +231,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
+        lines = dict(_lines_of(node, ()))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -237,13 +239,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{path}:{line}: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply, or a part that contains itself") from None
     if document is None:
         return {}, {}
     if not isinstance(document, dict):
         raise ConfigError(f"{path}:1: the file must hold keys and values, not a {type(document).__name__}")
-    return document, dict(_lines_of(node, ()))
+    return document, lines
 
 
 def _lines_of(node: yaml.Node | None, at: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], int]]:
@@ -259,9 +263,11 @@ def _lines_of(node: yaml.Node | None, at: tuple[str | int, ...]) -> list[tuple[t
     return found
 
 
-def _override(document: dict[str, Any], environ: Mapping[str, str]) -> None:
+def _override(document: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str | int, ...], str]:
+    """Put the variables' values in; returns which field was set by which variable."""
+    variables: dict[tuple[str | int, ...], str] = {}
     for key, value in environ.items():
-        if not key.startswith(ENV_PREFIX) or key == f"{ENV_PREFIX}CONFIG":
+        if not key.startswith(ENV_PREFIX) or key == f"{ENV_PREFIX}CONFIG" or not value:
             continue
         *sections, last = key.removeprefix(ENV_PREFIX).lower().split("__")
         place = document
@@ -270,18 +276,33 @@ def _override(document: dict[str, Any], environ: Mapping[str, str]) -> None:
             if not isinstance(inner, dict):
                 raise ConfigError(f"{key}: {section} is not a section")
             place = inner
-        place[last] = yaml.safe_load(value) if value[:1] in "[{" else value
+        place[last] = _listed(key, value) if value[0] in "[{" else value
+        variables[*sections, last] = key
+    return variables
+
+
+def _listed(key: str, value: str) -> Any:
+    """A list or a section given in a variable; the error does not repeat the value, it may be a secret."""
+    try:
+        return yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise ConfigError(f"{key}: begins like a list or a section, but is not valid YAML") from None
 
 
 def _first_problem(
-    error: ValidationError, path: Path | None, lines: Mapping[tuple[str | int, ...], int]
+    error: ValidationError,
+    path: Path | None,
+    lines: Mapping[tuple[str | int, ...], int],
+    variables: Mapping[tuple[str | int, ...], str],
 ) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     at = problem["loc"]
     known = at
-    while known and known not in lines:
+    while known and known not in lines and known not in variables:
         known = known[:-1]
     where = f"{path}:{lines.get(known, 1)}: " if path is not None else ""
+    if known in variables:
+        where = f"{variables[known]}: "
     field = ".".join(str(step) for step in at)
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where}{field}: {message}" if field else f"{where}{message}"
