@@ -28,7 +28,10 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -95,9 +98,9 @@ class CallQuery(Span):
 
 
 class TransferBody(Body):
-    """Where a call goes."""
+    """Where a call goes: a telephone number."""
 
-    to: Annotated[Text, Field(min_length=1, max_length=100)]
+    to: Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
 
 
 class AgentEvent(StrEnum):

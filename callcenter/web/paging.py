@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -27,9 +27,9 @@ def decode(cursor: str) -> Place:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         at, _, call_id = text.partition("|")
-        place = Place(datetime.fromisoformat(at), UUID(call_id))
-    except (ValueError, binascii.Error):
+        started_at = datetime.fromisoformat(at)
+        if started_at.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return Place(started_at.astimezone(UTC), UUID(call_id))
+    except (ValueError, OverflowError, binascii.Error):
         raise RequestError("cursor: not one of ours", "cursor") from None
-    if place.started_at.tzinfo is None:
-        raise RequestError("cursor: not one of ours", "cursor")
-    return place

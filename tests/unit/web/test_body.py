@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from multidict import MultiDict
 
@@ -42,7 +44,7 @@ def test_what_is_not_a_json_object_is_a_bad_request(raw: bytes) -> None:
         (b'{"to": 15125550123}', "to"),
         (b'{"to": "1\\n2"}', "to"),
         (b'{"to": "' + b"9" * 101 + b'"}', "to"),
-        (b'{"to": "1", "from": "2"}', "from"),
+        (b'{"to": "12", "from": "2"}', "from"),
     ],
 )
 def test_a_wrong_value_names_its_field(raw: bytes, field: str) -> None:
@@ -70,6 +72,13 @@ def test_an_agent_needs_a_queue() -> None:
     assert caught.value.field == "queues"
 
 
+@pytest.mark.parametrize("to", ["", "sales", "+", "1", "+1 512 555 0111", "+15125550111\n", "sip:a@b.c"])
+def test_a_call_is_transferred_to_a_number_only(to: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        parse_body(TransferBody, json.dumps({"to": to}).encode(), JSON)
+    assert caught.value.field == "to"
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_only_json_is_taken(content_type: str) -> None:
     with pytest.raises(MediaTypeError):
@@ -91,6 +100,8 @@ def test_a_query_is_parsed_and_bounded() -> None:
         {"limit": "many"},
         {"from": "2025-03-01T00:00:00"},
         {"from": "yesterday"},
+        {"from": "0001-01-01T00:00:00+14:00"},
+        {"to": "9999-12-31T23:59:59-14:00"},
         {"from": "2025-03-02T00:00:00Z", "to": "2025-03-01T00:00:00Z"},
         {"outcome": "happy"},
         {"number": "' OR 1=1"},

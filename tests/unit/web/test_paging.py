@@ -30,6 +30,7 @@ def test_a_cursor_keeps_its_place_to_the_microsecond(at: datetime) -> None:
         "%%%%",
         base64.urlsafe_b64encode(b"2025-03-01T00:00:00|" + str(uuid4()).encode()).decode(),
         base64.urlsafe_b64encode(b"2025-03-01T00:00:00+00:00|nobody").decode(),
+        base64.urlsafe_b64encode(b"0001-01-01T00:00:00+14:00|" + str(uuid4()).encode()).decode(),
         base64.urlsafe_b64encode(b"\xff\xfe").decode(),
     ],
 )
