@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 from typing import Annotated
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -26,6 +27,8 @@ CLOSE_TIMEOUT_S = 2
 PING_EVERY_S = 20
 SIGN_IN_CHECK_S = 60
 MAX_MESSAGE_BYTES = 4096
+MAX_STRANGERS = 200
+"""Sockets that may wait for their first message without having signed in; more are refused."""
 
 
 class SubscribeBody(Body):
@@ -44,6 +47,7 @@ class LiveRoutes:
     def __init__(self, hub: LiveHub, authenticator: Authenticator) -> None:
         self._hub = hub
         self._authenticator = authenticator
+        self._strangers = 0
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Where it answers."""
@@ -51,6 +55,8 @@ class LiveRoutes:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         """Carry one watcher until it leaves, is too slow, loses its token, or we shut down."""
+        if PRINCIPAL not in request and self._strangers >= MAX_STRANGERS:
+            raise OverloadedError("too many sockets that have not signed in")
         socket = web.WebSocketResponse(heartbeat=PING_EVERY_S, max_msg_size=MAX_MESSAGE_BYTES)
         await socket.prepare(request)
         problem: Problem | None = None
@@ -62,10 +68,11 @@ class LiveRoutes:
         return socket
 
     async def _serve(self, request: web.Request, socket: web.WebSocketResponse) -> None:
-        try:
-            message = await socket.receive(timeout=FIRST_MESSAGE_TIMEOUT_S)
-        except TimeoutError:
-            raise RequestError("the first message did not come in time") from None
+        with self._counted(request):
+            try:
+                message = await socket.receive(timeout=FIRST_MESSAGE_TIMEOUT_S)
+            except TimeoutError:
+                raise RequestError("the first message did not come in time") from None
         if message.type is not WSMsgType.TEXT:
             return
         body = parse_body(SubscribeBody, message.data.encode(), "application/json")
@@ -80,6 +87,16 @@ class LiveRoutes:
                 asyncio.create_task(_write(socket, subscriber), name="live writer"),
                 asyncio.create_task(self._stay_signed_in(request, body.token), name="live sign-in"),
             )
+
+    @contextlib.contextmanager
+    def _counted(self, request: web.Request) -> Iterator[None]:
+        """Hold a place among the strangers while one is waited for."""
+        stranger = PRINCIPAL not in request
+        self._strangers += stranger
+        try:
+            yield
+        finally:
+            self._strangers -= stranger
 
     async def _carry(self, subscriber: Subscriber, *tasks: asyncio.Task[None]) -> None:
         """Run until the first of the tasks ends; raises what it raised, were it not that the peer left."""

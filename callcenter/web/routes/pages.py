@@ -73,7 +73,10 @@ class Pages:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Take the token of the form; 303 to the wallboard, or the form again with what is wrong."""
         self._authenticator.require_same_origin(request)
-        form = await request.post()
+        try:
+            form = await request.post()
+        except (ValueError, LookupError):  # broken multipart, not UTF-8, a character set nobody knows
+            raise RequestError("the form cannot be read") from None
         token = form.get("token")
         if not isinstance(token, str):
             raise RequestError("the form has no token", "token")

@@ -156,6 +156,24 @@ async def test_the_form_refuses_strangers_and_other_sites(site: Any) -> None:
     assert await status_of(site, "POST", "/sign-out", headers={"Origin": "https://evil.example"}) == 403
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"token=\xff"),
+        ("application/x-www-form-urlencoded; charset=klingon", b"token=\xff"),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_is_bad_input(
+    site: Any, content_type: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Origin": site.url, "Content-Type": content_type}
+    assert await status_of(site, "POST", "/sign-in", data=body, headers=headers) == 400
+    assert "Traceback" not in caplog.text
+
+
 async def test_signing_out_forgets_the_token(site: Any) -> None:
     async with site.client.post(
         site.url + "/sign-out", headers={"Origin": site.url}, allow_redirects=False

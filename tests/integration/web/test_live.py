@@ -65,6 +65,22 @@ async def test_the_state_comes_at_once_and_on_every_change(site: Any) -> None:
             pass
 
 
+async def test_strangers_have_few_places_and_leave_them_free(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_routes, "MAX_STRANGERS", 1)
+    async with site.client.ws_connect(site.url + LIVE) as stranger:
+        with pytest.raises(WSServerHandshakeError) as caught:
+            await site.client.ws_connect(site.url + LIVE)
+        assert caught.value.status == 503
+        async with watching(site, {"subscribe": ["state"]}) as watcher:
+            await watcher.next("state")
+        await stranger.send_json({"subscribe": ["state"], "token": site.tokens["supervisor"]})
+        await Watcher(stranger).next("state")
+        async with site.client.ws_connect(site.url + LIVE) as other:
+            assert not other.closed
+
+
 async def test_nothing_is_sent_while_nothing_changes(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "POLL_S", 0.05)
     async with watching(site, {"subscribe": ["state"]}) as watcher:
