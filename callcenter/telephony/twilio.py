@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, encode_basic_auth, web
@@ -35,6 +36,8 @@ from callcenter.telephony.twilio_codec import TwilioCodec
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 10.0
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_FORM_FIELDS = 200
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_BACKLOG_BYTES = 64 * 1024
 """Audio is dropped when the socket holds more than this unsent; about 2 s of µ-law."""
@@ -236,7 +239,11 @@ class TwilioGateway:
         return web.Response(status=204)
 
     async def _signed_form(self, request: web.Request) -> dict[str, str]:
-        form = [(key, value) for key, value in (await request.post()).items() if isinstance(value, str)]
+        body = await request.read()
+        try:
+            form = _pairs_of(body) if request.content_type == FORM_TYPE else []
+        except ValueError:
+            raise web.HTTPBadRequest(text=f"the form has more than {MAX_FORM_FIELDS} fields") from None
         self._check_signature(request, ("http", "https"), form)
         return dict(form)
 
@@ -341,6 +348,11 @@ class TwilioGateway:
                 return "oversized or broken frame" if socket.close_code in {1002, 1007, 1009} else "lost"
             else:
                 return "closed" if socket.close_code == 1000 else "lost"
+
+
+def _pairs_of(body: bytes) -> list[tuple[str, str]]:
+    text = body.decode("utf-8", "replace")
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
 
 
 def _twiml(verbs: str) -> web.Response:
