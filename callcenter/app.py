@@ -55,6 +55,7 @@ from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app
+from callcenter.web.server_log import server_logger
 
 log = logging.getLogger(__name__)
 
@@ -319,7 +320,11 @@ async def _listen(
     stack: AsyncExitStack, application: web.Application, sock: socket.socket, handover: Handover
 ) -> None:
     runner = web.AppRunner(
-        application, access_log_class=AccessLog, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        application,
+        access_log_class=AccessLog,
+        logger=server_logger(),
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_TIMEOUT_S,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
