@@ -267,11 +267,15 @@ class TwilioNetwork:
     """``async with TwilioNetwork(program, port)``: the REST interface on ``port``, and telephones.
 
     ``refusals`` gives the status to answer a request to dial with, by the dialled number; 0 for no answer.
+    ``nonsense`` gives what to answer instead of the new call's description, ``update_status`` the status to
+    answer a request to change a call with.
     """
 
     program: Program
     port: int
     refusals: dict[str, int] = field(default_factory=dict)
+    nonsense: dict[str, str] = field(default_factory=dict)
+    update_status: int = 200
     originations: asyncio.Queue[Origination] = field(default_factory=asyncio.Queue)
     updates: list[Update] = field(default_factory=list)
     _streams: list[MediaStream] = field(default_factory=list)
@@ -299,6 +303,8 @@ class TwilioNetwork:
         self._streams.clear()
         self.updates.clear()
         self.refusals.clear()
+        self.nonsense.clear()
+        self.update_status = 200
         while not self.originations.empty():
             self.originations.get_nowait()
 
@@ -397,12 +403,16 @@ class TwilioNetwork:
             await asyncio.sleep(30)
         if refusal:
             return web.json_response({"code": 20500, "status": refusal}, status=refusal)
+        if form["To"] in self.nonsense:
+            return web.Response(text=self.nonsense[form["To"]], status=201)
         return web.json_response({"sid": origination.sid, "status": "queued"}, status=201)
 
     async def _update(self, request: web.Request) -> web.Response:
         sid = request.match_info["sid"]
         form = await _form(request)
         self.updates.append(Update(sid, form))
+        if self.update_status >= 400:
+            return web.json_response({"code": 20500}, status=self.update_status)
         for stream in self._streams:
             if stream.call_sid == sid and not stream.over.is_set():
                 await stream.hang_up()
