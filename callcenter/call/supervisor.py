@@ -25,6 +25,7 @@ class CallSupervisor:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._legs = 0
         self.draining = False
+        self._drained = False
 
     @property
     def calls(self) -> int:
@@ -40,18 +41,24 @@ class CallSupervisor:
         """Raise ``OverloadedError`` when no further call can be taken."""
         if self.draining:
             raise OverloadedError("the service is shutting down")
+        self._check_room()
+
+    def _check_room(self) -> None:
+        if self._drained:
+            raise OverloadedError("the service has shut down")
         if len(self._sessions) >= self._services.settings.server.max_calls:
             raise OverloadedError("all places for calls are taken")
 
     async def accept(self, leg: Leg) -> LegSink:
         """Take in a leg: a new call's caller, or the agent that a call is waiting for.
 
-        Raises ``LegRefusedError`` for a leg that is not expected here.
+        A caller who was announced before the shutdown began still gets in. Raises ``LegRefusedError`` for a
+        leg that is not expected here, ``OverloadedError`` for a caller there is no place for.
         """
         expected = await self._services.leg_tokens.consume(leg.info.token, gateway=leg.info.gateway)
         leg.info = _identify(leg.info, expected)
         if expected.kind == "caller":
-            self.check_capacity()
+            self._check_room()
             return self._begin(leg)
         return self._join(leg, expected)
 
@@ -104,11 +111,15 @@ class CallSupervisor:
     async def drain(self, timeout_s: float) -> None:
         """Refuse new calls, let those in progress end until the time is up, then end them."""
         self.draining = True
-        tasks = list(self._tasks.values())
-        if tasks:
-            log.info("waiting up to %g s for %d calls to end", timeout_s, len(tasks))
-            await asyncio.wait(tasks, timeout=timeout_s)
-        for task in (left := [task for task in tasks if not task.done()]):
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + timeout_s
+        if self._tasks:
+            log.info("waiting up to %g s for %d calls to end", timeout_s, len(self._tasks))
+        while self._tasks and (left_s := until_s - loop.time()) > 0:
+            await asyncio.wait(list(self._tasks.values()), timeout=left_s)
+        self._drained = True
+        left = list(self._tasks.values())
+        for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
