@@ -39,6 +39,12 @@ async def first(*events: asyncio.Event) -> None:
             wait.cancel()
 
 
+def stream_of(twiml: str) -> ConnectStream:
+    stream = parse_twiml(twiml)[0]
+    assert isinstance(stream, ConnectStream)
+    return stream
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 
@@ -129,6 +135,7 @@ class Call:
     phone: Phone
     status: int = 0
     refused: bool = False
+    stream: ConnectStream | None = None
 
 
 @dataclass(eq=False)
@@ -213,6 +220,11 @@ class Crowd:
 
     async def call(self, service_url: str, number: str, **phone: object) -> Call:
         """Call the service; returns when the stream is up, or refused."""
+        call = await self.announce(service_url, number, **phone)
+        return call if call.refused else await self.connect(call)
+
+    async def announce(self, service_url: str, number: str, **phone: object) -> Call:
+        """Tell the service of a caller, and no more."""
         sid = f"CA{uuid4().hex}"
         call = Call(number, sid, self._phone(sid, phone))
         url = f"{service_url}/gateway/twilio/voice"
@@ -220,14 +232,16 @@ class Crowd:
         try:
             call.status, text = await self.post(url, form)
         except (ClientError, TimeoutError):
-            call.refused = True
-            return call
-        if call.status != 200:
-            call.refused = True
-            return call
-        stream = parse_twiml(text)[0]
-        assert isinstance(stream, ConnectStream)
-        self._spawn(self._run(call.phone, stream), f"caller {number}")
+            text = ""
+        call.refused = call.status != 200
+        if not call.refused:
+            call.stream = stream_of(text)
+        return call
+
+    async def connect(self, call: Call) -> Call:
+        """Open the stream that the service asked for; returns when it is up, or refused."""
+        assert call.stream is not None
+        self._spawn(self._run(call.phone, call.stream), f"caller {call.number}")
         await first(call.phone.up, call.phone.over)
         call.refused = not call.phone.up.is_set()
         return call
@@ -269,8 +283,7 @@ class Crowd:
         if desk is None:
             self.strangers.append(form["To"])
             return web.json_response({"message": "no such number"}, status=400)
-        stream = parse_twiml(form["Twiml"])[0]
-        assert isinstance(stream, ConnectStream)
+        stream = stream_of(form["Twiml"])
         dialled = Dialled(f"CA{uuid4().hex}", desk, form["From"], stream, form["StatusCallback"])
         self.dialled[dialled.sid] = dialled
         self._spawn(self._ring(dialled), f"desk {desk.address}")

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -76,6 +77,16 @@ class Floor:
     def database_url(self) -> str:
         url = self.program.settings.get("database", {}).get("url")
         return url or PostgresServer(self.program.folder / "data").url
+
+    @asynccontextmanager
+    async def database_kept(self) -> AsyncIterator[PostgresServer]:
+        """Use the service's own database too, so that it outlives the service and can be read."""
+        server = PostgresServer(self.program.folder / "data")
+        await asyncio.to_thread(server.start)
+        try:
+            yield server
+        finally:
+            await asyncio.to_thread(server.stop)
 
     async def states(self) -> dict[str, str]:
         """What each agent is doing."""
