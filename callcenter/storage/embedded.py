@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import IO, Literal
 from urllib.parse import quote
 
+from callcenter.config import ENV_PREFIX
 from callcenter.errors import StorageError, UsageError
 
 ACCOUNT = "pgserver"
@@ -36,6 +37,8 @@ PID_FILE = "postmaster.pid"
 SOCKET_PATH_MAX_BYTES = 100
 LOG_MAX_BYTES = 10_000_000
 NO_SUCH_PID = 2**31 - 1
+KEPT_FROM_SERVER = ("PG", "LC_", "LANG", ENV_PREFIX)
+"""Variables that would change what the server does, and our own: they hold secrets of gateways."""
 INIT_TIMEOUT_S = 300
 CONTROL_TIMEOUT_S = 90
 
@@ -210,9 +213,7 @@ class PostgresServer:
         self, program: str, *arguments: str, owner: Path | None = None, timeout_s: float = CONTROL_TIMEOUT_S
     ) -> None:
         binaries = _binaries(self._data)
-        environ = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG"))
-        }
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(KEPT_FROM_SERVER)}
         as_root = os.geteuid() == 0
         if as_root:
             _let_through(binaries)

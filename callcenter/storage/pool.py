@@ -158,6 +158,9 @@ def translated() -> Iterator[None]:
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         text = " ".join(str(error).split()) or "no answer in time"
+        if isinstance(error, asyncpg.DataError):
+            # What follows repeats the value, which may be a number or what somebody said: not for the log.
+            text = text.partition(":")[0]
         raise StorageError(f"database: {text} ({type(error).__name__})") from error
 
 

@@ -47,6 +47,15 @@ async def test_it_runs_while_somebody_uses_it(folder: Path) -> None:
         assert await again.fetchval("SELECT count(*) FROM kept") == 0
 
 
+async def test_the_server_does_not_inherit_our_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLCENTER_GATEWAYS__TWILIO__AUTH_TOKEN", "secret")
+    async with EmbeddedPostgres(folder):
+        pid = (folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]
+        environ = Path(f"/proc/{pid}/environ").read_bytes()
+    assert b"LC_ALL=C" in environ
+    assert b"CALLCENTER_" not in environ
+
+
 async def test_a_long_path_gets_its_socket_elsewhere(folder: Path) -> None:
     async with EmbeddedPostgres(folder / ("long" * 30)) as url:
         assert await answer(url) == 1

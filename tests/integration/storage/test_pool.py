@@ -37,6 +37,15 @@ async def test_library_errors_are_ours_outside_and_their_own_inside(database: Da
             await connection.fetchval("SELECT 1/0")
 
 
+@pytest.mark.parametrize(
+    ("sql", "value"), [("SELECT $1::uuid", "+12025550142"), ("SELECT ($1::text)::uuid", "+12025550142")]
+)
+async def test_an_error_does_not_repeat_the_value(database: Database, sql: str, value: str) -> None:
+    with pytest.raises(StorageError, match=r"invalid input.*\(") as caught:
+        await database.fetchval(sql, value)
+    assert "5550142" not in str(caught.value)
+
+
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     await database.execute("CREATE TABLE t (x int PRIMARY KEY)")
 
