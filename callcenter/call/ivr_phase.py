@@ -103,7 +103,7 @@ class IvrPhase:
         sounds = self._context.services.prompts
         if isinstance(prompt, ivr.Wav):
             return await sounds.wav(prompt.path)
-        return await sounds.pcm(prompt.text, prompt.name)
+        return await sounds.pcm(prompt.text, prompt.name, keep=not prompt.varies)
 
     async def _stop_playing(self) -> None:
         playing, self._playing = self._playing, None

@@ -21,15 +21,12 @@ from callcenter.call.signals import (
     TimerFired,
 )
 from callcenter.call.state import CallInput
-from callcenter.errors import CallCenterError, GatewayError, StorageError
+from callcenter.errors import CallCenterError, GatewayError
 from callcenter.events import EventType, LeftReason
 from callcenter.telephony.port import DialResult
 from callcenter.telephony.shell import new_token, reference_of
 
 log = logging.getLogger(__name__)
-
-_WAITED = "queue:waited"
-_ANNOUNCE = "queue:announce"
 
 _REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
     DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
@@ -50,13 +47,17 @@ class Connected:
 
 @dataclass(slots=True)
 class _Ring:
-    """An agent's telephone that is ringing for this caller."""
+    """An agent's telephone that is ringing for this caller.
+
+    ``call_ref`` is known when the network has answered, which may be after the agent.
+    """
 
     offer: Offer
     token: str
-    dialling: asyncio.Task[None]
     timer: asyncio.TimerHandle
     call_ref: str = ""
+    agent: Party | None = None
+    is_dropped: bool = False
 
     @property
     def reference(self) -> str:
@@ -71,7 +72,11 @@ class QueuePhase:
         self._step = step
         self._queue = queue
         self._ring: _Ring | None = None
-        self._handles: list[asyncio.TimerHandle] = []
+        # Known by identity: what an earlier stay of the call has left in the inbox is not for this one.
+        self._waited = TimerFired("queue:waited")
+        self._announce_now = TimerFired("queue:announce")
+        self._handles: dict[TimerFired, asyncio.TimerHandle] = {}
+        self._announcing: asyncio.Task[None] | None = None
         self._overdue = False
         self._entered_s = 0.0
         self._original_position = 0
@@ -104,8 +109,8 @@ class QueuePhase:
             priority=ticket.priority,
         )
         context.caller.loop(context.services.prompts.music())
-        self._later(self._queue.max_wait_s, TimerFired(_WAITED))
-        self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
+        self._later(self._queue.max_wait_s, self._waited)
+        self._later(self._queue.announce_every_s, self._announce_now)
         self._ask_for_offer(ticket)
         try:
             return await self._loop(ticket)
@@ -114,14 +119,15 @@ class QueuePhase:
             raise
         finally:
             self._asking.cancel()
-            for handle in self._handles:
+            if self._announcing is not None:
+                self._announcing.cancel()
+            for handle in self._handles.values():
                 handle.cancel()
             self._cancel_ring("left")
-            await context.caller.quiet()
 
     def _ask_for_offer(self, ticket: Ticket) -> None:
         async def ask() -> None:
-            self._context.inbox.put(Offered(await ticket.offer()))
+            self._context.inbox.put(Offered(await ticket.offer(), ticket))
 
         self._asking = self._context.tasks.create_task(ask(), name=f"offer to call {self._context.call_id}")
 
@@ -130,10 +136,10 @@ class QueuePhase:
         while True:
             signal = await context.inbox.get()
             match signal:
-                case Offered(offer):
+                case Offered(offer, of) if of is ticket:
                     self._start_ring(offer)
-                case AgentArrived(reference, party):
-                    if connected := await self._arrived(ticket, reference, party):
+                case AgentArrived(reference, party) if self._ring and self._ring.reference == reference:
+                    if connected := await self._arrived(ticket, self._ring, party):
                         return connected
                 case DialFailed(reference, result):
                     await self._dial_failed(ticket, reference, result)
@@ -141,10 +147,10 @@ class QueuePhase:
                     raise CallerGoneError
                 case Key(digit) if digit == self._step.exit_key:
                     return self._leave(LeftReason.KEY)
-                case TimerFired(timer) if timer == _WAITED:
+                case TimerFired() if signal is self._waited:
                     self._overdue = True
-                case TimerFired(timer) if timer == _ANNOUNCE:
-                    await self._announce(ticket)
+                case TimerFired() if signal is self._announce_now:
+                    self._announce(ticket)
                 case Played():
                     context.caller.loop(context.services.prompts.music())
                 case Command() if signal.name == "hangup":
@@ -165,15 +171,15 @@ class QueuePhase:
         context.journal.write(EventType.OFFER_SENT, queue=self._queue.name, agent=offer.agent_id)
         missed = DialFailed(reference_of(token), DialResult.NO_ANSWER)
         timer = asyncio.get_running_loop().call_later(self._queue.ring_timeout_s, context.inbox.put, missed)
-        dialling = context.tasks.create_task(
-            self._dial(offer, token), name=f"dialling an agent for call {context.call_id}"
+        self._ring = _Ring(offer, token, timer)
+        context.tasks.create_task(
+            self._dial(self._ring), name=f"dialling an agent for call {context.call_id}"
         )
-        self._ring = _Ring(offer, token, dialling, timer)
 
-    async def _dial(self, offer: Offer, token: str) -> None:
-        context = self._context
+    async def _dial(self, ring: _Ring) -> None:
+        context, offer, token = self._context, ring.offer, ring.token
         gateway = context.services.gateways.get(offer.gateway)
-        failed = DialFailed(reference_of(token), DialResult.FAILED)
+        failed = DialFailed(ring.reference, DialResult.FAILED)
         if gateway is None:
             log.error(
                 "agent %s is reached by gateway %s, which is not enabled", offer.agent_id, offer.gateway
@@ -191,24 +197,19 @@ class QueuePhase:
             )
             if not await context.services.dispatcher.ringing(offer):
                 raise GatewayError("the offer no longer stands")
-            call_ref = await gateway.originate(
+            ring.call_ref = await gateway.originate(
                 offer.address, context.caller.info.from_number, token, self._queue.ring_timeout_s
             )
         except CallCenterError as error:
             log.warning("agent %s could not be dialled: %s", offer.agent_id, error)
             context.inbox.put(failed)
             return
-        if self._ring is not None and self._ring.token == token:
-            self._ring.call_ref = call_ref
-        else:
-            await self._hang_up(offer.gateway, call_ref)
+        if ring.is_dropped:
+            await self._hang_up(offer.gateway, ring.call_ref)
 
-    async def _arrived(self, ticket: Ticket, reference: str, agent: Party) -> Connected | None:
-        ring = self._ring
-        if ring is None or ring.reference != reference:
-            await agent.hang_up()
-            return None
+    async def _arrived(self, ticket: Ticket, ring: _Ring, agent: Party) -> Connected | None:
         context = self._context
+        ring.agent = agent
         ring.timer.cancel()
         context.expected_agent = ""
         stands = await ticket.accepted(ring.offer)
@@ -218,7 +219,7 @@ class QueuePhase:
             context.journal.write(
                 EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason="freed"
             )
-            await agent.hang_up()
+            self._drop_telephone(ring)
             self._ask_for_offer(ticket)
             return None
         context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=ring.offer.agent_id)
@@ -252,11 +253,13 @@ class QueuePhase:
         self._drop_telephone(ring)
 
     def _drop_telephone(self, ring: _Ring) -> None:
+        ring.is_dropped = True
+        spawn, call_id = self._context.services.background.spawn, self._context.call_id
+        if ring.agent is not None:
+            spawn(ring.agent.hang_up(), name=f"hanging up an agent of call {call_id}")
         if ring.call_ref:
-            self._context.services.background.spawn(
-                self._hang_up(ring.offer.gateway, ring.call_ref),
-                name=f"hanging up an agent's telephone for call {self._context.call_id}",
-            )
+            hang_up = self._hang_up(ring.offer.gateway, ring.call_ref)
+            spawn(hang_up, name=f"hanging up an agent's telephone for call {call_id}")
 
     async def _hang_up(self, gateway: str, call_ref: str) -> None:
         with suppress(GatewayError):
@@ -264,26 +267,30 @@ class QueuePhase:
 
     # The caller.
 
-    async def _announce(self, ticket: Ticket) -> None:
-        self._later(self._queue.announce_every_s, TimerFired(_ANNOUNCE))
-        if not self._step.announce_position or self._ring is not None:
-            return
+    def _announce(self, ticket: Ticket) -> None:
+        self._later(self._queue.announce_every_s, self._announce_now)
+        busy = self._ring is not None or (self._announcing is not None and not self._announcing.done())
+        if self._step.announce_position and not busy:
+            self._announcing = self._context.tasks.create_task(
+                self._say_position(ticket), name=f"announcement of call {self._context.call_id}"
+            )
+
+    async def _say_position(self, ticket: Ticket) -> None:
+        context = self._context
         try:
             position = await ticket.position()
-        except StorageError:
+            if position is None:
+                return
+            text = f"You are number {position} in the queue. Please stay on the line."
+            pcm16 = await context.services.prompts.pcm(text)
+        except CallCenterError as error:
+            log.warning("call %s: the position is not announced: %s", context.call_id, error)
             return
-        if position is None:
+        if self._ring is not None:
             return
         self._position = position
-        self._context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
-        text = f"You are number {position} in the queue. Please stay on the line."
-        self._context.tasks.create_task(self._say(text), name=f"announcement of call {self._context.call_id}")
-
-    async def _say(self, text: str) -> None:
-        caller = self._context.caller
-        pcm16 = await self._context.services.prompts.pcm(text)
-        if self._ring is None and self._handles:
-            self._context.inbox.put(Played(-1, await caller.play(pcm16)))
+        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
+        context.inbox.put(Played(-1, await context.caller.play(pcm16)))
 
     def _abandoned(self) -> None:
         self._cancel_ring("caller gone")
@@ -303,4 +310,4 @@ class QueuePhase:
 
     def _later(self, seconds: float, signal: TimerFired) -> None:
         loop = asyncio.get_running_loop()
-        self._handles.append(loop.call_later(seconds, self._context.inbox.put, signal))
+        self._handles[signal] = loop.call_later(seconds, self._context.inbox.put, signal)

@@ -65,10 +65,10 @@ class CallRelay:
         """Carry out a command on a call wherever its media are.
 
         Raises ``NotFoundError`` for a call that is not in progress and ``TransitionError`` for a command
-        that its state does not allow.
+        that its state does not allow. The disposition is given after the end, while the agent wraps up.
         """
         call = await self._calls.get(call_id)
-        if call.ended_at is not None:
+        if call.ended_at is not None and command != "disposition":
             raise TransitionError(f"the call {call_id} has ended")
         if call.node_id == self._node_id:
             await self._supervisor.command(call_id, command, argument)

@@ -22,7 +22,7 @@ from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
-from callcenter.errors import GatewayError, LegRefusedError, TransitionError
+from callcenter.errors import GatewayError, TransitionError
 from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,12 @@ class CallSession:
 
     # What the rest of the program tells a call.
 
-    def agent_arrived(self, reference: str, agent: Party) -> None:
-        """Take the leg of an agent who was dialled for this call.
+    def expects(self, reference: str) -> bool:
+        """Whether the call waits for the agent with this reference; one who was given up comes too late."""
+        return self._context is not None and self._context.expected_agent == reference
 
-        Raises ``LegRefusedError`` when the call is not waiting for this agent any more.
-        """
-        if self._context is None or self._context.expected_agent != reference:
-            raise LegRefusedError("the call does not wait for this agent any more")
+    def agent_arrived(self, reference: str, agent: Party) -> None:
+        """Take the leg of an agent whom the call expects."""
         self.inbox.put(AgentArrived(reference, agent))
 
     def dial_failed(self, signal: DialFailed) -> None:
@@ -139,9 +138,11 @@ class CallSession:
     async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | LeftReason:
         queue = self._services.settings.queue(step.queue)
         result = await QueuePhase(context, step, queue).run()
+        if isinstance(result, Connected):
+            self._connected = result  # before anything is waited for, so that the agent cannot be forgotten
+        await self.caller.quiet()
         if not isinstance(result, Connected):
             return result
-        self._connected = result
         conversation = Conversation(context, result)
         try:
             return _CAUSE_OF[await conversation.run()]
@@ -192,7 +193,7 @@ class CallSession:
                 self._context.dismiss(signal)
 
     async def _follow_up(self) -> None:
-        """Wait for the last words and for the agent's wrap-up, side by side."""
+        """Wait for the last words and the agent's wrap-up, side by side; the agent waits for no words."""
         async with asyncio.TaskGroup() as tasks:
             for words in self._words:
                 tasks.create_task(words.finish(), name=f"last words of call {self.call_id}")
@@ -210,6 +211,7 @@ class CallSession:
             self._journal.write(
                 EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=self._disposition
             )
+        await self._let_go()
 
     async def _let_go(self) -> None:
         """Free the agent and end the legs, also when the call was cancelled."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callcenter.acd.dispatcher import Offer
+from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The distributor found an agent."""
+    """The distributor found an agent for the stay in line that ``ticket`` stands for."""
 
     offer: Offer
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)

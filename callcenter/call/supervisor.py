@@ -77,12 +77,13 @@ class CallSupervisor:
 
     def _join(self, leg: Leg, expected: ExpectedLeg) -> Party:
         session = self._sessions.get(expected.call_id) if expected.call_id is not None else None
-        if session is None:
-            raise LegRefusedError("the call that this agent was dialled for is over")
+        reference = reference_of(leg.info.token)
+        if session is None or not session.expects(reference):
+            raise LegRefusedError("the call does not wait for this agent any more")
         agent = Party(leg, self._services.pacer)
         self._legs += 1
         agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
-        session.agent_arrived(reference_of(leg.info.token), agent)
+        session.agent_arrived(reference, agent)
         return agent
 
     def _leg_ended(self, inbox: Inbox, gone: Gone) -> None:

@@ -1,0 +1,272 @@
+"""Calls from the first frame to the last event, with everything real but the telephones and their network."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from asr import Recognition, Recognizer
+from callcenter import config
+from callcenter.acd.dispatcher import Dispatcher
+from callcenter.acd.presence import AgentEvent
+from callcenter.acd.roster import Roster
+from callcenter.call.background import Background
+from callcenter.call.relay import CallRelay
+from callcenter.call.services import CallServices
+from callcenter.call.supervisor import CallSupervisor
+from callcenter.errors import GatewayError
+from callcenter.events import Event
+from callcenter.flows import load_flow
+from callcenter.media.frame import PacedBy
+from callcenter.media.pacer import Pacer
+from callcenter.media.prompts import Prompts
+from callcenter.media.recorder import RecordingWriter
+from callcenter.storage.agents import AgentRecord, Agents
+from callcenter.storage.calls import Calls
+from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.event_log import EventLog
+from callcenter.storage.leg_tokens import LegTokens
+from callcenter.storage.listener import Listener
+from callcenter.storage.messages import Messages
+from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.recordings import Recordings
+from callcenter.storage.transcripts import Transcripts
+from callcenter.telephony.port import LegInfo, LegSink
+from callcenter.telephony.shell import new_token
+
+CALLER, AGENT_ADDRESS = "+12025550100", "+12025550142"
+FLOW = """
+language: en
+start: sales
+nodes:
+  sales:
+    {kind: queue, queue: sales, exit_key: "9", key: bye, timeout: message, empty: bye, full: bye, closed: bye}
+  message:
+    {kind: voicemail, mailbox: sales, next: bye}
+  bye:
+    {kind: hangup}
+"""
+
+
+async def soon(true: Callable[[], Any], within_s: float = 5) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0.005)
+
+
+class Telephone:
+    """One party's leg (a ``Leg``) and the hand that holds it."""
+
+    def __init__(self, token: str, paced_by: PacedBy = PacedBy.US) -> None:
+        self.info = LegInfo(uuid4().hex, "twilio", uuid4().hex, token, paced_by)
+        self.heard = 0
+        self.closed = asyncio.Event()
+        self.sink: LegSink | None = None
+        self.is_clearing = asyncio.Event()
+        self.may_clear = asyncio.Event()
+        self.may_clear.set()
+
+    async def send_audio(self, pcm16: bytes) -> None:
+        self.heard += 1
+
+    async def send_mark(self, name: str) -> bool:
+        return False
+
+    async def send_clear(self) -> None:
+        self.is_clearing.set()
+        await self.may_clear.wait()
+
+    async def close(self) -> None:
+        self.hang_up("closed")
+
+    def hang_up(self, reason: str = "hung up") -> None:
+        if not self.closed.is_set():
+            self.closed.set()
+            if self.sink is not None:
+                self.sink.on_ended(reason)
+
+
+@dataclass
+class Network:
+    """A gateway whose agents pick up at once; ``answers`` holds back what it says to being asked to dial."""
+
+    accept: Callable[..., Any] | None = None
+    name: str = "twilio"
+    picks_up: bool = True
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    tokens: list[str] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+    agents: list[Telephone] = field(default_factory=list)
+
+    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
+        self.tokens.append(token)
+        if self.picks_up:
+            await self.pick_up(token)
+        await self.answers.wait()
+        return token
+
+    async def pick_up(self, token: str) -> Telephone:
+        telephone = Telephone(token)
+        self.agents.append(telephone)
+        assert self.accept is not None
+        telephone.sink = await self.accept(telephone)
+        return telephone
+
+    async def transfer(self, call_ref: str, to: str) -> None:
+        raise GatewayError("not here")
+
+    async def hangup(self, call_ref: str) -> None:
+        self.hung_up.append(call_ref)
+
+
+@dataclass
+class Center:
+    services: CallServices
+    supervisor: CallSupervisor
+    relay: CallRelay
+    roster: Roster
+    agents: Agents
+    calls: Calls
+    network: Network
+    events: list[Event]
+
+    async def call(self) -> Telephone:
+        """Somebody calls."""
+        token = new_token()
+        await self.services.leg_tokens.announce(
+            token, kind="caller", gateway="twilio", from_number=CALLER, to_number="+12025550199", ttl_s=60
+        )
+        caller = Telephone(token)
+        caller.sink = await self.supervisor.accept(caller)
+        return caller
+
+    async def agent(self, name: str = "alice") -> None:
+        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=["sales"]))
+        await self.roster.signal(name, AgentEvent.SIGN_IN)
+
+    async def look(self, name: str = "alice") -> AgentRecord:
+        return await self.agents.get(name)
+
+    async def until(self, state: str, name: str = "alice", within_s: float = 5) -> AgentRecord:
+        async with asyncio.timeout(within_s):
+            while True:
+                if (agent := await self.look(name)).state == state:
+                    return agent
+                await asyncio.sleep(0.01)
+
+    def types(self) -> list[str]:
+        return [event.type.value for event in self.events]
+
+    def call_id(self) -> UUID:
+        call_id = self.events[0].call_id
+        assert call_id is not None
+        return call_id
+
+    async def stored(self, type_: str) -> None:
+        """Wait until the database has an event of the type."""
+        async with asyncio.timeout(5):
+            while True:
+                events = await self.calls.events(self.call_id())
+                if type_ in {event.type.value for event in events}:
+                    return
+                await asyncio.sleep(0.01)
+
+    async def hears_of(self, *types: str) -> None:
+        await soon(lambda: set(types) <= set(self.types()))
+
+    async def over(self) -> None:
+        await soon(lambda: self.supervisor.calls == 0)
+
+
+class SlowRecognizer:
+    """Recognizes nothing until told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ready = asyncio.Event()
+
+    async def recognize(self, pcm16: bytes, language: str) -> Recognition:
+        self.asked += 1
+        await self.ready.wait()
+        return Recognition("hello", language, 1.0)
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens a call center; takes a flow, settings of its queue and a recognizer."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(
+            flow: str = FLOW,
+            recognizer: Recognizer | None = None,
+            queues: Sequence[str] = ("sales",),
+            **queue: Any,
+        ) -> Center:
+            (tmp_path / "flow.yaml").write_text(flow)
+            settings = config.Settings(
+                data_dir=tmp_path,
+                queues=[config.Queue(name=name, **queue) for name in queues],
+                recording=config.Recording(format="wav"),
+            )
+            return await _open(stack, database_url, settings, recognizer)
+
+        yield open_
+
+
+async def _open(
+    stack: AsyncExitStack, url: str, settings: config.Settings, recognizer: Recognizer | None
+) -> Center:
+    enter, node_id, events = stack.enter_async_context, uuid4(), list[Event]()
+    database = await enter(Database.connect(url, pool_size=5))
+    clock = await enter(DatabaseClock(database))
+    log = await enter(EventLog(database))
+    listener = await enter(Listener(database))
+    agents, network = Agents(database), Network()
+
+    def append(event: Event) -> None:
+        events.append(event)
+        log.append(event)
+
+    services = CallServices(
+        node_id=node_id,
+        settings=settings,
+        now=clock.now,
+        append=append,
+        flows={"*": load_flow(settings.data_dir / "flow.yaml", {queue.name for queue in settings.queues})},
+        gateways={"twilio": network},
+        background=await enter(Background(1)),
+        dispatcher=await enter(Dispatcher(QueueLine(database), agents, listener, node_id, poll_s=0.1)),
+        pacer=await enter(Pacer()),
+        prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
+        recorder=await enter(RecordingWriter()),
+        recordings_dir=settings.data_dir / "recordings",
+        recordings=Recordings(database),
+        transcripts=Transcripts(database),
+        leg_tokens=LegTokens(database),
+        recognizer=recognizer,
+    )
+    supervisor = CallSupervisor(services)
+    network.accept = supervisor.accept
+    network.answers.set()
+    calls = Calls(database)
+    relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database))
+    await enter(relay.attached(listener, services.background))
+    stack.push_async_callback(supervisor.drain, 0)
+    return Center(services, supervisor, relay, Roster(agents), agents, calls, network, events)
+
+
+@pytest.fixture
+def slow_recognizer() -> SlowRecognizer:
+    return SlowRecognizer()

@@ -1,0 +1,110 @@
+"""A call that an agent answers: what comes at the wrong moment must neither cut it nor keep the agent."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from callcenter.acd.presence import AgentEvent
+from callcenter.errors import LegRefusedError
+from callcenter.media.espeak import Espeak
+from callcenter.media.resample import to_8khz
+
+
+async def test_an_agent_who_picks_up_before_the_network_has_answered_is_not_hung_up(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=0)
+    center.network.answers.clear()
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    center.network.answers.set()
+    await asyncio.sleep(0.1)
+    assert center.network.hung_up == []
+    assert not center.network.agents[0].closed.is_set()
+    caller.hang_up()
+    await center.over()
+    assert center.network.agents[0].closed.is_set()
+
+
+async def test_a_caller_who_leaves_while_the_network_dials_has_the_dialled_telephone_hung_up(
+    open_center: Any,
+) -> None:
+    center = await open_center(wrap_up_s=0)
+    center.network.picks_up = False
+    center.network.answers.clear()
+    await center.agent()
+    caller = await center.call()
+    await center.until("ringing")
+    caller.hang_up()
+    await center.hears_of("call.ended")
+    center.network.answers.set()
+    await center.over()
+    assert center.network.hung_up == center.network.tokens
+    await center.until("available")
+    assert center.types()[-3:] == ["offer.cancelled", "queue.abandoned", "call.ended"]
+
+
+async def test_a_leg_that_comes_too_late_leaves_nothing_behind(open_center: Any) -> None:
+    center = await open_center(ring_timeout_s=0.2)
+    center.network.picks_up = False
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("offer.no_answer")
+    with pytest.raises(LegRefusedError):
+        await center.network.pick_up(center.network.tokens[0])
+    late = center.network.agents[0]
+    await late.close()
+    heard = late.heard
+    await asyncio.sleep(0.2)
+    assert late.heard == heard
+    assert center.supervisor.legs == 1
+    caller.hang_up()
+    await center.over()
+    assert center.supervisor.legs == 0
+
+
+async def test_an_agent_is_free_before_the_last_words_are_recognized(
+    open_center: Any, slow_recognizer: Any
+) -> None:
+    center = await open_center(wrap_up_s=0, recognizer=slow_recognizer)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    speech = Espeak().synthesize("I would like to know when my order is going to arrive.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
+    caller.hang_up()
+    await center.hears_of("acw.ended")
+    agent = await center.until("available", within_s=1)
+    assert slow_recognizer.asked == 1
+    assert center.supervisor.calls == 1
+    assert agent.call_id is None
+    slow_recognizer.ready.set()
+    await center.over()
+    assert "transcript.segment" in center.types()
+
+
+async def test_the_result_of_a_call_can_be_noted_after_its_end(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=60)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    call_id = center.call_id()
+    caller.hang_up()
+    await center.until("wrap_up")
+    await center.stored("call.ended")
+    await center.relay.control(call_id, "disposition", "sold")
+    await center.roster.signal("alice", AgentEvent.READY)
+    await center.over()
+    assert center.events[-1].data == {"disposition": "sold"}
+
+
+async def test_a_cancelled_call_frees_the_agent_who_has_just_been_connected(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=60)
+    await center.agent()
+    caller = await center.call()
+    caller.may_clear.clear()
+    await center.until("talking")
+    await caller.is_clearing.wait()
+    await center.supervisor.drain(0)
+    await center.until("available")
+    assert center.network.agents[0].closed.is_set()
