@@ -22,7 +22,7 @@ from ivr import nodes as node
 from ivr.cases import Case, HoursCase, PrefixCase, VariableCase, WithheldCase
 from ivr.flow import RETURN, Flow
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render
+from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render, variables_of
 
 MAX_DIALLED_AHEAD = 64
 
@@ -213,7 +213,8 @@ class Engine:
         if not isinstance(sound, TextItem):
             return Wav(self._flow.folder / sound.wav, name)
         text = render(sound.text, self.variables)
-        return Say(text, self._flow.language, name) if text else None
+        varies = any(variables_of(sound.text))
+        return Say(text, self._flow.language, name, varies) if text else None
 
     def _after_prompt(self) -> str | None:
         match self._node:

@@ -6,7 +6,7 @@ at a time; ``{{`` and ``}}`` stand for the braces themselves.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -125,11 +125,15 @@ SomePrompts = Annotated[Prompts, Field(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Speak ``text`` in ``language``. ``name`` is set for a named prompt: a recording may stand in."""
+    """Speak ``text`` in ``language``. ``name`` is set for a named prompt: a recording may stand in.
+
+    ``varies`` says that variables were filled in: the text may be about this caller only.
+    """
 
     text: str
     language: str
     name: str = ""
+    varies: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What callers hear: recorded files where there are any, else a synthesised voice; music and a beep.
 
 All sounds are mono PCM16 of 8 kHz. A spoken text is made once and kept as a WAV file in the cache folder,
-so that a restart, or another process with the same folder, finds it.
+so that a restart, or another process with the same folder, finds it; a text about one caller is not kept.
 """
 
 import asyncio
@@ -77,11 +77,12 @@ class Prompts:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
 
-    async def pcm(self, text: str, name: str = "") -> bytes:
+    async def pcm(self, text: str, name: str = "", *, keep: bool = True) -> bytes:
         """The sound of ``text``.
 
-        A file of the prompt folder called ``name`` or ``file_name(text)`` wins over the voice. Raises
-        ``ConfigError`` when that file has become unreadable.
+        A file of the prompt folder called ``name`` or ``file_name(text)`` wins over the voice. ``keep`` is
+        false for what was filled in for one caller: it is personal, and callers could fill the disk. Raises
+        ``ConfigError`` when the file has become unreadable.
         """
         path = self._recorded.get(name) or self._recorded.get(file_name(text))
         if path is not None:
@@ -89,6 +90,8 @@ class Prompts:
         key = _hash("\0".join((_CACHE_FORMAT, self._engine, *self._voice(), text)))
 
         async def speak() -> bytes:
+            if not keep:
+                return await asyncio.to_thread(self._spoken, text)
             return await asyncio.to_thread(self._cached_or_spoken, text, key)
 
         return await self._once(key, speak)
@@ -165,13 +168,16 @@ class Prompts:
                     return file.readframes(file.getnframes())
         except (OSError, EOFError, wave.Error):
             pass  # not there yet, or damaged: it is made again
-        speech = self._espeak.synthesize(text, self._settings.voice, self._settings.rate_wpm)
-        sound = _levelled(to_8khz(speech.pcm16, speech.rate_hz))
+        sound = self._spoken(text)
         try:
             _write(path, sound)
         except OSError as error:
             logger.warning("prompt cache %s: %s", self._cache_dir, error.strerror)
         return sound
+
+    def _spoken(self, text: str) -> bytes:
+        speech = self._espeak.synthesize(text, self._settings.voice, self._settings.rate_wpm)
+        return _levelled(to_8khz(speech.pcm16, speech.rate_hz))
 
 
 def _hash(text: str) -> str:

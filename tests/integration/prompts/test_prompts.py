@@ -49,6 +49,12 @@ async def test_a_text_is_made_once_for_all_processes(tmp_path: Path) -> None:
     assert cached.stat().st_mtime_ns == made_ns
 
 
+async def test_what_was_filled_in_for_one_caller_is_not_kept(tmp_path: Path) -> None:
+    async with Prompts(config.Prompts(), tmp_path) as prompts:
+        assert await prompts.pcm("Your number is 4 1 7.", keep=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_voice_and_rate_have_their_own_cache_entries(tmp_path: Path) -> None:
     kinds = [config.Prompts(), config.Prompts(voice="en-us+f2"), config.Prompts(rate_wpm=200)]
     sounds = set()

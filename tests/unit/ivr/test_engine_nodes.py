@@ -60,10 +60,12 @@ def test_play_goes_on_when_it_has_been_heard(call) -> None:
           bye: {kind: hangup}
         """
     )
-    assert caller.start() == [
+    started = caller.start()
+    assert started == [
         Entered("flow", "hello"),
         Play((Say("Hallo Anna.", "de"), Say("Danke.", "de", "thanks")), False, 1),
     ]
+    assert [prompt.varies for prompt in started[1].prompts] == [True, False]
     assert caller.feed(Played(1)) == [Entered("flow", "bye"), HangUp(HangUpReason.COMPLETED)]
     assert caller.engine.ended
 
