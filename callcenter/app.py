@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import uvloop
@@ -209,12 +210,21 @@ async def _open_calls(
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
         recorder=await enter(RecordingWriter()),
-        recordings_dir=settings.data_dir / "recordings",
+        recordings_dir=_private_folder(settings.data_dir / "recordings"),
         recordings=Recordings(stores.database),
         transcripts=Transcripts(stores.database),
         leg_tokens=stores.leg_tokens,
         recognizer=recognizer,
     )
+
+
+def _private_folder(folder: Path) -> Path:
+    """A folder that no other account can enter; one that exists keeps the rights it was given."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"data_dir: {folder}: {error.strerror}") from None
+    return folder
 
 
 # Gateways.

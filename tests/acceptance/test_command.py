@@ -13,6 +13,7 @@ Make = Callable[..., Program]
 def test_start_report_stop(program: Program) -> None:
     program.start()
     assert program.api("GET", "/calls")["calls"] == []
+    assert (program.folder / "data" / "recordings").stat().st_mode & 0o077 == 0
     report = program.run("report", "--json")
     assert '"offered"' in report.stdout
     assert program.stop() == 0
