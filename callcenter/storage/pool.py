@@ -84,16 +84,14 @@ class Database:
     ) -> AsyncIterator[Self]:
         """A pool on a server that runs already."""
 
-        async def open_pool() -> asyncpg.Pool:
-            try:
-                return await asyncpg.create_pool(
-                    url, min_size=1, max_size=pool_size, init=_use_json, **_options(application_name)
-                )
-            except (ValueError, asyncpg.ClientConfigurationError) as error:
-                raise UsageError(f"database.url: {error}") from error
-
-        pool = await retrying(open_pool, deadline_s=START_TIMEOUT_S)
+        # No connection is kept open for its own sake: the pool would report an outage with tracebacks.
+        options = _options(application_name) | {"min_size": 0, "max_size": pool_size, "init": _use_json}
         try:
+            pool = await asyncpg.create_pool(url, **options)
+        except (ValueError, asyncpg.ClientConfigurationError) as error:
+            raise UsageError(f"database.url: {error}") from error
+        try:
+            await retrying(lambda: _reach(pool), deadline_s=START_TIMEOUT_S)
             yield cls(pool, url, application_name)
         finally:
             await _close(pool)
@@ -209,6 +207,14 @@ def _options(application_name: str, **settings: str) -> dict[str, Any]:
 async def _use_json(connection: asyncpg.Connection) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _reach(pool: asyncpg.Pool) -> None:
+    try:
+        async with pool.acquire():
+            return
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise UsageError(f"database.url: {error}") from error
 
 
 async def _close(pool: asyncpg.Pool) -> None:
