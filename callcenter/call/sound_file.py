@@ -50,13 +50,9 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file and its row."""
-        duration_s = await self._recording.close()
-        self._context.journal.write(
-            EventType.RECORDING_ENDED, recording=str(self._id), duration_s=round(duration_s, 3)
-        )
+        """Close the file and its row beside the call, which does not wait for the disk."""
         self._context.services.background.spawn(
-            self._finish(duration_s), name=f"finishing the recording of call {self._context.call_id}"
+            self._finish(), name=f"finishing the recording of call {self._context.call_id}"
         )
 
     def tap(self, channel: int) -> Tap:
@@ -87,7 +83,11 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
         except StorageError as error:
             log.error("call %s: the recording has no row: %s", self._context.call_id, error)
 
-    async def _finish(self, duration_s: float) -> None:
+    async def _finish(self) -> None:
+        duration_s = await self._recording.close()
+        self._context.journal.write(
+            EventType.RECORDING_ENDED, recording=str(self._id), duration_s=round(duration_s, 3)
+        )
         assert self._row is not None
         await self._row
         services = self._context.services

@@ -25,11 +25,13 @@ class VoicemailPhase:
     async def run(self) -> str:
         """Record; returns why it ended: ``silence``, ``longest``, ``key``.
 
-        Raises ``CallerGoneError`` when the caller hangs up; the message up to there is kept.
+        Raises ``CallerGoneError`` when the caller hangs up; the message up to there is kept. Who hangs up
+        before the beep is over leaves none.
         """
         context = self._context
         context.move(CallInput.RECORD)
-        await context.caller.play(context.services.prompts.beep())
+        if not await context.caller.play(context.services.prompts.beep()):
+            raise CallerGoneError
         longest = asyncio.get_running_loop().call_later(
             self._step.max_s, context.inbox.put, Recorded("longest")
         )

@@ -190,17 +190,19 @@ class RecordingWriter:
         file = job.recording.file
         try:
             file.add(job.pieces)
+            if job.last:
+                file.close()
         except OSError as error:
             self._give_up(job.recording, error.strerror or "the disk failed")
         except Exception:
             log.exception("recording %s", file.path.name)
             self._give_up(job.recording, "internal error")
         if job.last:
-            file.close()
             self._tell(lambda: self._closed(job.recording))
 
     def _give_up(self, recording: Recording, reason: str) -> None:
-        recording.file.close()
+        with suppress(OSError):
+            recording.file.close()
         self._tell(lambda: recording.fail(reason))
 
     def _tell(self, callback: Callable[[], object]) -> None:

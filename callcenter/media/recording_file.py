@@ -71,7 +71,7 @@ class RecordingFile:
             self._move(max(min(self._ends) - self._overlap, max(self._ends) - self._lag))
 
     def close(self) -> None:
-        """End the file; what was saved stays. May be called twice."""
+        """End the file; what was saved stays. May be called twice; raises ``OSError`` once at most."""
         self._ended = True
         if self._fd is None:
             return

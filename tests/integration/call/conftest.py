@@ -18,6 +18,7 @@ from callcenter.acd.roster import Roster
 from callcenter.call.background import Background
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
+from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.errors import GatewayError
 from callcenter.events import Event
@@ -130,6 +131,7 @@ class Network:
 
 @dataclass
 class Center:
+    database: Database
     services: CallServices
     supervisor: CallSupervisor
     relay: CallRelay
@@ -162,6 +164,11 @@ class Center:
                 if (agent := await self.look(name)).state == state:
                     return agent
                 await asyncio.sleep(0.01)
+
+    def inbox(self) -> Inbox:
+        """What the only call has yet to hear."""
+        (session,) = self.supervisor._sessions.values()
+        return session.inbox
 
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
@@ -215,10 +222,12 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
             **queue: Any,
         ) -> Center:
             (tmp_path / "flow.yaml").write_text(flow)
+            voices = tmp_path / "voices"
             settings = config.Settings(
                 data_dir=tmp_path,
                 queues=[config.Queue(name=name, **queue) for name in queues],
                 recording=config.Recording(format="wav"),
+                prompts=config.Prompts(folder=voices if voices.exists() else None),
             )
             return await _open(stack, database_url, settings, recognizer)
 
@@ -264,7 +273,7 @@ async def _open(
     relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database))
     await enter(relay.attached(listener, services.background))
     stack.push_async_callback(supervisor.drain, 0)
-    return Center(services, supervisor, relay, Roster(agents), agents, calls, network, events)
+    return Center(database, services, supervisor, relay, Roster(agents), agents, calls, network, events)
 
 
 @pytest.fixture

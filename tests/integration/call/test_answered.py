@@ -1,6 +1,8 @@
 """A call that an agent answers: what comes at the wrong moment must neither cut it nor keep the agent."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from callcenter.acd.presence import AgentEvent
 from callcenter.errors import LegRefusedError
 from callcenter.media.espeak import Espeak
+from callcenter.media.recorder import Job
+from callcenter.media.recording_file import Piece
 from callcenter.media.resample import to_8khz
 
 
@@ -108,3 +112,27 @@ async def test_a_cancelled_call_frees_the_agent_who_has_just_been_connected(open
     await center.supervisor.drain(0)
     await center.until("available")
     assert center.network.agents[0].closed.is_set()
+
+
+async def test_a_disk_that_hangs_holds_up_neither_the_end_of_a_call_nor_its_agent(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=0)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected", "recording.started")
+    disk = threading.Event()
+
+    def hang() -> Iterator[Piece]:
+        disk.wait(10)
+        yield from ()
+
+    recorder = center.services.recorder
+    (recording,) = recorder._open
+    recorder.submit(Job(recording, hang(), last=False))
+    caller.hang_up()
+    try:
+        await center.over()
+        await center.until("available")
+        assert "recording.ended" not in center.types()
+    finally:
+        disk.set()
+    await center.hears_of("recording.ended")

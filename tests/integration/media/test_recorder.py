@@ -231,3 +231,18 @@ async def test_writing_is_cheap_and_keeps_up_with_many_calls(writer: RecordingWr
             recording.write(AGENT, FRAME, 160 * number)
         await asyncio.sleep(0.005)
     assert {await recording.close() for recording in recordings} == {1.0}
+
+
+async def test_a_file_that_cannot_be_closed_fails_alone(writer: RecordingWriter, tmp_path: Path) -> None:
+    failures: list[str] = []
+    recording = writer.open(tmp_path / "bad.wav", 1, failures.append)
+    recording.write(0, FRAME, 0)
+    while (fd := recording.file._fd) is None:  # noqa: ASYNC110  # a thread opens it and tells nobody
+        await asyncio.sleep(0.01)
+    os.close(fd)
+    async with asyncio.timeout(2):
+        await recording.close()
+    assert failures == ["Bad file descriptor"]
+    other = writer.open(tmp_path / "good.wav", 1, unexpected)
+    other.write(0, FRAME, 0)
+    assert await other.close() == 0.02
