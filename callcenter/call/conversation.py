@@ -87,6 +87,8 @@ class Conversation:
     def _disconnect(self) -> None:
         self._context.caller.listen(None)
         self._agent.listen(None)
+        for side in self._sides:
+            side.close()
 
     async def _talk(self) -> EndedBy:
         context = self._context
@@ -125,7 +127,7 @@ class Conversation:
         context.move(CallInput.HOLD)
         self._write(EventType.HOLD_STARTED)
         for side in self._sides:
-            side.open = False
+            side.close()
         for words in self.words:
             words.pause()
         context.caller.loop(context.services.prompts.music())
@@ -137,7 +139,7 @@ class Conversation:
         for words in self.words:
             words.resume()
         for side in self._sides:
-            side.open = True
+            side.reopen()
         self._write(EventType.HOLD_ENDED)
 
     async def _transfer(self, command: Command) -> EndedBy | None:

@@ -37,15 +37,18 @@ class VoicemailPhase:
         )
         try:
             async with SoundFile(context, "voicemail", channels=1) as sound:
-                self._listen(sound)
-                reason = await self._wait()
+                side = self._listen(sound)
+                try:
+                    reason = await self._wait()
+                finally:
+                    side.close()
         finally:
             longest.cancel()
             context.caller.listen(None)
         context.move(CallInput.RECORDED)
         return reason
 
-    def _listen(self, sound: SoundFile) -> None:
+    def _listen(self, sound: SoundFile) -> BridgeSide:
         context, services = self._context, self._context.services
         taps = [sound.tap(0)]
         if services.recognizer is not None:
@@ -56,6 +59,7 @@ class VoicemailPhase:
         taps.append(silence.feed)
         side = BridgeSide(context.started_s, _nobody, tuple(taps))
         context.caller.listen(side.hear)
+        return side
 
     async def _wait(self) -> str:
         context = self._context

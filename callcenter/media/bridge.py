@@ -1,22 +1,28 @@
-"""Two parties hear each other; every frame is offered to a recorder and a recognizer on the way.
+"""Two parties hear each other; what they say is offered to a recorder and a recognizer on the way.
 
 This is the hot path: it runs once per frame and leg, 50 times a second.
 """
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from callcenter.media.clock import SampleClock
+from callcenter.media.frame import FRAME_BYTES
+
+TAP_BYTES: Final = 5 * FRAME_BYTES
+"""How much is gathered for the taps. Among hundreds of legs their code and data leave the processor's caches
+between two calls; five frames at a time cost about half of five times one."""
 
 Tap = Callable[[bytes, int], None]
-"""Takes PCM16 and its position in samples on the call's clock; must not wait."""
+"""Takes PCM16 of any length and its position in samples on the call's clock; must not wait."""
 
 Speaker = Callable[[bytes], Awaitable[None]]
 """Sends live audio to a party."""
 
 
 class BridgeSide:
-    """What one party says, on its way to the other.
+    """What one party says, on its way to the other: at once to the party, 100 ms at a time to the taps.
 
     Positions are samples at 8 kHz since ``started_s`` (monotonic seconds), so both sides share a clock.
     """
@@ -25,7 +31,10 @@ class BridgeSide:
         self._clock = SampleClock(start_s=started_s)
         self._send = send
         self._taps = taps
-        self.open = True
+        self._open = True
+        self._gathered = bytearray()
+        self._gathered_at = 0
+        self._next = 0
 
     @property
     def gap_ms(self) -> float:
@@ -35,8 +44,31 @@ class BridgeSide:
     async def hear(self, pcm16: bytes, at_ms: int | None) -> None:
         """Pass audio on as it came. While the side is closed it is placed on the clock and dropped."""
         position = self._clock.place(len(pcm16) >> 1, at_ms, time.monotonic())
-        if position is None or not self.open:
+        if position is None or not self._open:
             return
+        if position != self._next:
+            self._tap()
+        if not self._gathered:
+            self._gathered_at = position
+        self._gathered += pcm16
+        self._next = position + (len(pcm16) >> 1)
         await self._send(pcm16)
+        if len(self._gathered) >= TAP_BYTES:
+            self._tap()
+
+    def close(self) -> None:
+        """Pass nothing on until ``reopen``; the taps get what was heard up to now."""
+        self._open = False
+        self._tap()
+
+    def reopen(self) -> None:
+        """Pass audio on again."""
+        self._open = True
+
+    def _tap(self) -> None:
+        if not self._gathered:
+            return
+        gathered = bytes(self._gathered)
+        self._gathered.clear()
         for tap in self._taps:
-            tap(pcm16, position)
+            tap(gathered, self._gathered_at)
