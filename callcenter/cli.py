@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from callcenter import __version__, config
 from callcenter.errors import CallCenterError, UsageError
@@ -48,9 +48,19 @@ def report_errors(run: Callable[[], int]) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage is a ``--help`` away."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="callcenter", description="A self-hosted voice call center.", allow_abbrev=False
+    parser = _Parser(
+        prog="callcenter",
+        description="A self-hosted voice call center.",
+        epilog="example: callcenter serve --config configs/callcenter.yaml",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"callcenter {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -64,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 def _command(
@@ -351,44 +361,31 @@ def _db_status(options: argparse.Namespace) -> int:
 def _add_user(commands: _Commands) -> None:
     parser = _command(commands, "user", "look after users", "callcenter user add ann --role supervisor")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = _command(
-        actions, "add", "make a user", "callcenter user add ann --role agent --agent ann", _user_add
-    )
+    add = _command(actions, "add", "make a user", "callcenter user add ann --role agent --agent ann", _user)
     add.add_argument("name")
     add.add_argument("--role", choices=["agent", "supervisor", "admin"], required=True)
     add.add_argument("--agent", default=None, metavar="ID", help="the agent this user is")
     token = _command(
-        actions, "token", "make an API token and print it once", "callcenter user token ann", _user_token
+        actions, "token", "make an API token and print it once", "callcenter user token ann --days 90", _user
     )
     token.add_argument("name")
     token.add_argument(
         "--days", type=int, default=None, metavar="N", help="days until it expires (default: never)"
     )
-    for action in (add, token):
+    list_ = _command(actions, "list", "list the users", "callcenter user list --json", _user)
+    list_.add_argument("--json", action="store_true", help="print JSON")
+    revoke = _command(
+        actions, "revoke", "make all tokens of a user invalid", "callcenter user revoke ann", _user
+    )
+    remove = _command(actions, "remove", "remove a user and all tokens", "callcenter user remove ann", _user)
+    for action in (revoke, remove):
+        action.add_argument("name")
+    for action in (add, token, list_, revoke, remove):
         _with_config(action)
 
 
-def _user_add(options: argparse.Namespace) -> int:
-    from callcenter.storage.users import open_users
+def _user(options: argparse.Namespace) -> int:
+    from callcenter.user_commands import run
 
-    async def add() -> None:
-        async with open_users(load_settings(options.config)) as users:
-            await users.add(options.name, role=options.role, agent_id=options.agent)
-
-    asyncio.run(add())
-    print(f"made user {options.name}")  # noqa: T201
-    return 0
-
-
-def _user_token(options: argparse.Namespace) -> int:
-    from callcenter.storage.users import open_users
-
-    if options.days is not None and options.days < 1:
-        raise UsageError("--days must be at least 1")
-
-    async def issue() -> str:
-        async with open_users(load_settings(options.config)) as users:
-            return await users.issue_token(options.name, days=options.days)
-
-    print(asyncio.run(issue()))  # noqa: T201
+    asyncio.run(run(load_settings(options.config), options))
     return 0

@@ -82,3 +82,33 @@ def test_users_and_tokens(program: Program) -> None:
     assert again.returncode == 2
     token = program.run("user", "token", "ann").stdout.strip()
     assert token.startswith("cc_")
+
+
+def test_a_token_can_be_taken_back_and_a_user_removed(program: Program) -> None:
+    program.run("user", "add", "ann", "--role", "admin")
+    program.run("user", "token", "ann", "--days", "3650")
+    assert program.run("user", "list").stdout == "ann: admin, valid tokens: 1\n"
+    assert '"user_name": "ann"' in program.run("user", "list", "--json").stdout
+    assert program.run("user", "revoke", "ann").stdout == "tokens of ann made invalid: 1\n"
+    assert program.run("user", "remove", "ann").stdout == "removed user ann\n"
+    assert program.run("user", "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("add ann --role agent", "the role agent needs --agent ID"),
+        ("add ann --role agent --agent nobody", "there is no agent nobody"),
+        ("add ann --role agent --agent No!", "'No!' is no agent's id"),
+        ("token ann --days 99999999999", "--days must be between 1 and 3650"),
+        ("add ann", "the following arguments are required: --role (see callcenter user add --help)"),
+        ("add ann --role boss", "invalid choice: 'boss'"),
+        ("remove nobody", "there is no user nobody"),
+        ("revoke nobody", "there is no user nobody"),
+    ],
+)
+def test_mistakes_with_users_are_one_line(program: Program, arguments: str, message: str) -> None:
+    result = program.run("user", *arguments.split(), check=False)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert message in result.stderr
