@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint bench train-demo-model clean
 
 setup: $(STAMP)
 
@@ -29,5 +29,17 @@ lint: setup
 bench: setup
 	$(BIN)/python benchmarks/run_all.py
 
+# Makes the bundled speech model anew in var/training; TRAINING=--quick proves in minutes that it can.
+TRAINING ?=
+TRAINING_VENV := .venv-training
+
+train-demo-model: $(TRAINING_VENV)/.set-up
+	$(TRAINING_VENV)/bin/python -m training all $(TRAINING)
+
+$(TRAINING_VENV)/.set-up: pyproject.toml constraints.txt training/constraints.txt
+	@test -x $(TRAINING_VENV)/bin/python || $(PYTHON) -m venv $(TRAINING_VENV)
+	$(TRAINING_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint training/constraints.txt --editable '.[training]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TRAINING_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -19,7 +19,8 @@ _RETRIEVE_SYNCHRONOUSLY = 2
 _DO_NOT_EXIT_ON_ERROR = 0x8000
 _TEXT_IS_UTF8 = 1
 _POSITION_IN_CHARACTERS = 1
-_EVENT_END_OF_LIST, _EVENT_WORD = 0, 1
+_EVENT_END_OF_LIST, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
+_PHONEME_EVENTS = 1
 _RATE, _VOLUME, _PITCH, _PITCH_RANGE, _WORD_GAP = 1, 2, 3, 4, 7
 _SOUND_BYTES_MAX = 64 * 1024 * 1024
 _VOICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(\+[A-Za-z0-9][A-Za-z0-9 _-]*)?")
@@ -55,12 +56,21 @@ class WordTime:
 
 
 @dataclass(frozen=True, slots=True)
+class PhonemeTime:
+    """When a phoneme begins (seconds from the start) and espeak-ng's name of it; pauses begin with ``_``."""
+
+    start_s: float
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
-    """A spoken text: mono PCM16 at ``rate_hz``, and its words in order."""
+    """A spoken text: mono PCM16 at ``rate_hz``, its words and its phonemes in order."""
 
     pcm16: bytes
     rate_hz: int
     words: tuple[WordTime, ...]
+    phonemes: tuple[PhonemeTime, ...] = ()
 
 
 class _Library:
@@ -69,6 +79,7 @@ class _Library:
     def __init__(self) -> None:
         self._sound = bytearray()
         self._words: list[tuple[int, int, int]] = []
+        self._phonemes: list[tuple[int, bytes]] = []
         self._failure: BaseException | None = None
         self._callback = _SynthCallback(self._on_sound)
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -84,9 +95,8 @@ class _Library:
         ]
         self._lib.espeak_Info.restype = ctypes.c_char_p
         data = Path(espeakng_loader.get_data_path())
-        self.rate_hz = int(
-            self._lib.espeak_Initialize(_RETRIEVE_SYNCHRONOUSLY, 0, bytes(data), _DO_NOT_EXIT_ON_ERROR)
-        )
+        options = _PHONEME_EVENTS | _DO_NOT_EXIT_ON_ERROR
+        self.rate_hz = int(self._lib.espeak_Initialize(_RETRIEVE_SYNCHRONOUSLY, 0, bytes(data), options))
         if self.rate_hz <= 0:
             raise CallCenterError(f"espeak-ng cannot start: no usable data in {data}")
         self._variants = frozenset(path.name for path in (data / "voices" / "!v").iterdir())
@@ -101,6 +111,8 @@ class _Library:
             while (event := events[index]).type != _EVENT_END_OF_LIST:
                 if event.type == _EVENT_WORD:
                     self._words.append((event.sample, event.text_position - 1, event.length))
+                elif event.type == _EVENT_PHONEME:
+                    self._phonemes.append((event.sample, event.id.string))
                 index += 1
             if len(self._sound) > _SOUND_BYTES_MAX:
                 raise UsageError("the text is too long to be spoken")
@@ -125,7 +137,7 @@ class _Library:
         """Speak with the chosen voice."""
         for number, value in parameters.items():
             self._lib.espeak_SetParameter(number, value, 0)
-        self._sound, self._words, self._failure = bytearray(), [], None
+        self._sound, self._words, self._phonemes, self._failure = bytearray(), [], [], None
         spoken = text.replace("\0", " ").encode(errors="replace")
         status = self._lib.espeak_Synth(
             spoken, len(spoken) + 1, 0, _POSITION_IN_CHARACTERS, 0, _TEXT_IS_UTF8, None, None
@@ -135,7 +147,11 @@ class _Library:
         if status != 0:
             raise CallCenterError(f"espeak-ng could not speak the text: status {status}")
         words = tuple(WordTime(sample / self.rate_hz, at, length) for sample, at, length in self._words)
-        return Speech(bytes(self._sound), self.rate_hz, words)
+        phonemes = tuple(
+            PhonemeTime(sample / self.rate_hz, name.decode(errors="replace"))
+            for sample, name in self._phonemes
+        )
+        return Speech(bytes(self._sound), self.rate_hz, words, phonemes)
 
 
 _LOCK = threading.Lock()
