@@ -55,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         prog="callcenter",
         description="A self-hosted voice call center.",
@@ -79,8 +79,8 @@ _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 def _command(
     commands: _Commands, name: str, help_: str, example: str, handler: Handler | None = None
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
+) -> _Parser:
+    parser = commands.add_parser(
         name,
         help=help_,
         description=help_[0].upper() + help_[1:] + ".",

@@ -291,7 +291,10 @@ class QueueDetail(QueueState):
 
 
 class Agent(Answer):
-    """An agent at work. ``address`` is what is dialled, ``next_state`` what follows the present call."""
+    """An agent at work. ``next_state`` is what follows the present call.
+
+    ``address`` is what is dialled, empty for an agent's colleagues.
+    """
 
     id: str
     name: str

@@ -14,6 +14,7 @@ from callcenter.web.body import parse_body
 from callcenter.web.errors import InvalidError
 from callcenter.web.params import answer, name_of, principal_of
 from callcenter.web.ports import CallControl
+from callcenter.web.principal import Principal
 
 _EVENTS = {
     models.AgentEvent.SIGN_IN: AgentEvent.SIGN_IN,
@@ -42,14 +43,15 @@ class AgentRoutes:
             web.post("/api/v1/agents/{name}/state", self.change_state),
         ]
 
-    async def list(self, _request: web.Request) -> web.Response:
-        """All agents."""
-        agents = [_agent(record) for record in await self._agents.all()]
+    async def list(self, request: web.Request) -> web.Response:
+        """All agents; of colleagues an agent does not see the address."""
+        principal = principal_of(request)
+        agents = [_agent(record, principal) for record in await self._agents.all()]
         return answer(models.AgentList(agents=agents))
 
     async def get(self, request: web.Request) -> web.Response:
         """One agent."""
-        return answer(_agent(await self._agents.get(name_of(request, "agent"))))
+        return answer(_agent(await self._agents.get(name_of(request, "agent")), principal_of(request)))
 
     async def put(self, request: web.Request) -> web.Response:
         """Make an agent (201) or replace what is known about one (200); needs the role admin."""
@@ -65,7 +67,7 @@ class AgentRoutes:
         except NotFoundError:
             await self._agents.create(agent)
             status = 201
-        return answer(_agent(await self._agents.get(agent.id)), status)
+        return answer(_agent(await self._agents.get(agent.id), principal_of(request)), status)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Remove an agent who is not on a call; needs the role admin."""
@@ -81,7 +83,7 @@ class AgentRoutes:
         if body.disposition:
             await self._note_disposition(agent_id, body.disposition)
         await self._roster.signal(agent_id, _EVENTS[body.event], body.reason)
-        return answer(_agent(await self._agents.get(agent_id)))
+        return answer(_agent(await self._agents.get(agent_id), principal_of(request)))
 
     async def _note_disposition(self, agent_id: str, disposition: str) -> None:
         agent = await self._agents.get(agent_id)
@@ -90,12 +92,12 @@ class AgentRoutes:
         await self._control.control(agent.call_id, "disposition", disposition)
 
 
-def _agent(record: AgentRecord) -> models.Agent:
+def _agent(record: AgentRecord, principal: Principal) -> models.Agent:
     return models.Agent(
         id=record.agent_id,
         name=record.name,
         gateway=record.gateway,
-        address=record.address,
+        address=record.address if principal.may_see(record.agent_id) else "",
         queues=list(record.queues),
         state=record.state,
         reason=record.reason,

@@ -17,6 +17,14 @@ async def test_agents_are_listed_with_what_they_do(site: Any) -> None:
     ]
 
 
+async def test_an_agent_does_not_see_where_colleagues_are_dialled(site: Any) -> None:
+    for role, hidden in (("agent", {"bob"}), ("supervisor", set())):
+        _, answer = await site.get(AGENTS, role)
+        assert {agent["id"] for agent in answer["agents"] if not agent["address"]} == hidden
+    assert (await site.get(f"{AGENTS}/ann", "agent"))[1]["address"]
+    assert not (await site.get(f"{AGENTS}/bob", "agent"))[1]["address"]
+
+
 async def test_a_working_day(site: Any) -> None:
     for body, state, reason in (
         ({"event": "sign_in"}, "available", ""),
