@@ -1,5 +1,6 @@
 """Callers whose leg is about to come in, because their gateway announced them."""
 
+import asyncio
 import hmac
 import logging
 from hashlib import sha256
@@ -8,12 +9,14 @@ from pydantic import SecretStr
 
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.errors import LegRefusedError
+from callcenter.errors import LegRefusedError, StorageError
 
 log = logging.getLogger(__name__)
 
 TTL_S = 60.0
 """How long an announced leg is waited for."""
+STORE_TIMEOUT_S = 5.0
+"""A gateway that gets no answer in time tells the caller nothing; one that is refused says so."""
 
 
 class ExpectedCallers:
@@ -55,12 +58,16 @@ class ExpectedCallers:
     ) -> None:
         self._supervisor.check_capacity()
         self._services.flow_for(to_number)
-        await self._services.leg_tokens.announce(
-            token,
-            kind="caller",
-            gateway=gateway,
-            call_ref=call_ref,
-            from_number=from_number,
-            to_number=to_number,
-            ttl_s=TTL_S,
-        )
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await self._services.leg_tokens.announce(
+                    token,
+                    kind="caller",
+                    gateway=gateway,
+                    call_ref=call_ref,
+                    from_number=from_number,
+                    to_number=to_number,
+                    ttl_s=TTL_S,
+                )
+        except TimeoutError:
+            raise StorageError("the database does not answer") from None

@@ -98,10 +98,17 @@ class Database:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool; ``StorageError`` when none is free within 10 s."""
+        """A connection of the pool; ``StorageError`` when none is free within 10 s.
+
+        A block that is cancelled ends at once, even when the server does not answer: its connection is cut.
+        """
         with translated():
             async with self.pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncio.CancelledError:
+                    connection.terminate()
+                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
