@@ -46,6 +46,7 @@ class Caller:
         try:
             await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
             if call.line is not None:
+                truth.answered_at = world.epoch + call.line.started_at
                 await self._follow(meeting, call.line)
         finally:
             self._leave(truth, call)

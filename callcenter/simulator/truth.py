@@ -60,13 +60,17 @@ class Pressed:
 
 @dataclass(slots=True)
 class CallTruth:
-    """One call. ``ended_by`` is caller, agent, service or network."""
+    """One call. ``started_at`` is when the number was dialled, ``answered_at`` when the line was up.
+
+    ``ended_by`` is caller, agent, service or network.
+    """
 
     number: str
     dialled: str
     script: str
     started_at: float
     call_ref: str = ""
+    answered_at: float | None = None
     keys: list[Pressed] = field(default_factory=list)
     queue: str | None = None
     queue_entered_at: float | None = None
