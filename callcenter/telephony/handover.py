@@ -14,6 +14,7 @@ import socket
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ MAX_HEAD_BYTES = 64 * 1024
 BACKLOG = 1024
 """How many connections may wait for a process that is busy at the moment."""
 READ_TIMEOUT_S = 5.0
+BIND_ATTEMPTS = 3
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
@@ -44,29 +46,25 @@ class Handover:
         self._node_id = node_id
         self._factories: dict[str, ProtocolFactory] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        # A stream, since Linux lets no more than ten datagrams wait by default: a burst would be lost.
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket: socket.socket | None = None
         self.given = 0
 
     async def __aenter__(self) -> Self:
         """Open the socket."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        found = self._folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise UsageError(f"{self._folder} is in the way: it must be a folder of this account alone")
-        self._socket.setblocking(False)
-        self._socket.bind(str(self._path(self._node_id)))
-        self._socket.listen(BACKLOG)
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._accept)
+        self._socket = self._bound()
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._accept, self._socket)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove the socket."""
+        assert self._socket is not None
         asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         self._path(self._node_id).unlink(missing_ok=True)
+        with suppress(OSError):  # others are still there
+            self._folder.rmdir()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -99,9 +97,34 @@ class Handover:
     def _path(self, node_id: UUID) -> Path:
         return self._folder / f"{node_id.hex}.sock"
 
-    def _accept(self) -> None:
+    def _bound(self) -> socket.socket:
+        for _ in range(BIND_ATTEMPTS):
+            self._make_folder()
+            # A stream, since Linux lets no more than ten datagrams wait by default: a burst would be lost.
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.setblocking(False)
+            try:
+                listener.bind(str(self._path(self._node_id)))
+            except FileNotFoundError:  # whoever left last has just removed the folder
+                listener.close()
+                continue
+            listener.listen(BACKLOG)
+            return listener
+        raise UsageError(f"{self._folder} was removed again and again")
+
+    def _make_folder(self) -> None:
+        in_the_way = UsageError(f"{self._folder} is in the way: it must be a folder of this account alone")
         try:
-            sender, _ = self._socket.accept()
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            raise in_the_way from None
+        found = self._folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise in_the_way
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sender, _ = listener.accept()
         except OSError as error:
             log.warning("a connection could not be taken over: %s", error.strerror)
             return
@@ -132,8 +155,26 @@ class Handover:
             return
         connection = socket.socket(fileno=descriptors[0])
         connection.setblocking(False)
-        _, protocol = await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
-        protocol.data_received(head)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: _HeadFirst(factory(), head), connection
+        )
+
+
+class _HeadFirst(asyncio.Protocol):
+    """Gives a connection's protocol what was read before the connection came here, then steps aside.
+
+    Both happen while the connection is announced, since event loops read on right after that: uvloop before
+    ``connect_accepted_socket`` returns.
+    """
+
+    def __init__(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        self._protocol = protocol
+        self._head = head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self._protocol)
+        self._protocol.connection_made(transport)
+        self._protocol.data_received(self._head)
 
 
 async def _read_all(sender: socket.socket, descriptors: list[int]) -> bytes:
