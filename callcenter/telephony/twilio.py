@@ -39,8 +39,9 @@ START_TIMEOUT_S = 10.0
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 200
 MAX_MESSAGE_BYTES = 64 * 1024
-MAX_BACKLOG_BYTES = 64 * 1024
-"""Audio is dropped when the socket holds more than this unsent; about 2 s of µ-law."""
+MAX_BACKLOG_BYTES = 32 * 1024
+"""Audio is dropped when the socket holds more than this unsent; about 2 s of µ-law. It lies below the 64 KiB
+at which the connection pauses, because then sending would wait for the peer."""
 
 VOICE_PATH = "/gateway/twilio/voice"
 MEDIA_PATH = "/gateway/twilio/media"
