@@ -41,10 +41,14 @@ log = logging.getLogger(__name__)
 CALLS_PATH = "/gateway/asterisk/calls"
 UUID_TIMEOUT_S = 5.0
 MAX_FIRST_BYTES = 32 * 1024
+MAX_STRANGERS = 256
+"""Connections that have not shown a UUID that is expected; more are closed at once, so that strangers cannot
+take the file descriptors that calls need."""
 IDLE_LIMIT_S = 600.0
 """A leg that sends nothing for so long is taken for dead: half-open connections do happen."""
 MAX_BACKLOG_BYTES = 32 * 1024
 """About 2 s of audio; more unsent than this and frames are dropped and counted."""
+CLOSE_TIMEOUT_S = 2.0
 ARI_TIMEOUT_S = 10.0
 MAX_NUMBER_CHARS = 64
 
@@ -105,6 +109,8 @@ class AudioSocketLeg:
         if not transport.is_closing():
             transport.write(self._codec.hangup())
             transport.close()
+            # A peer that does not read would keep what is unsent, and with it the connection, for ever.
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, transport.abort)
 
 
 @dataclass(slots=True)
@@ -126,6 +132,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     counters: MediaCounters = field(default_factory=MediaCounters)
     _server: asyncio.Server | None = None
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
+    _strangers: int = 0
 
     @property
     def port(self) -> int:
@@ -199,12 +206,19 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     async def _serve(
         self, reader: asyncio.StreamReader, codec: AudioSocketCodec, leg: AudioSocketLeg
     ) -> None:
+        if self._strangers >= MAX_STRANGERS:
+            self.counters.refused += 1
+            leg.transport.abort()
+            return
+        self._strangers += 1
         try:
             begun = await self._begin(reader, codec, leg)
         except (ProtocolError, LegRefusedError, StorageError, OverloadedError) as error:
             self.counters.refused += 1
             log.warning("audiosocket: a connection was closed at its start: %s", error)
             return
+        finally:
+            self._strangers -= 1
         if begun is None:
             return
         sink, early = begun

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, encode_basic_auth, web
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 10.0
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_FORM_FIELDS = 200
+MAX_SHOWN_CHARS = 100
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_BACKLOG_BYTES = 32 * 1024
 """Audio is dropped when the socket holds more than this unsent; about 2 s of µ-law. It lies below the 64 KiB
@@ -181,11 +182,11 @@ class TwilioGateway:
     async def transfer(self, call_ref: str, to: str) -> None:
         """Replace what the call does by dialling ``to``."""
         twiml = f"<Response><Dial>{escape(to)}</Dial></Response>"
-        await self._post(f"Calls/{call_ref}.json", [("Twiml", twiml)])
+        await self._post(_call_path(call_ref), [("Twiml", twiml)])
 
     async def hangup(self, call_ref: str) -> None:
         """End the call."""
-        await self._post(f"Calls/{call_ref}.json", [("Status", "completed")], gone_is_fine=True)
+        await self._post(_call_path(call_ref), [("Status", "completed")], gone_is_fine=True)
 
     async def _post(
         self, path: str, form: list[tuple[str, str]], *, gone_is_fine: bool = False
@@ -260,7 +261,8 @@ class TwilioGateway:
             if twilio_signature.valid(signature, url, form, token):
                 return
         self.counters.refused += 1
-        log.warning("twilio: a request with a wrong or missing signature was refused (%s)", request.path)
+        shown = request.rel_url.raw_path[:MAX_SHOWN_CHARS]  # raw: what is escaped cannot forge a line
+        log.warning("twilio: a request with a wrong or missing signature was refused (%s)", shown)
         raise web.HTTPForbidden(text="wrong signature")
 
     # Media.
@@ -354,6 +356,11 @@ class TwilioGateway:
 def _pairs_of(body: bytes) -> list[tuple[str, str]]:
     text = body.decode("utf-8", "replace")
     return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
+
+
+def _call_path(call_ref: str) -> str:
+    """Where a call is reached; what a gateway called it must not lead anywhere else."""
+    return f"Calls/{quote(call_ref, safe='')}.json"
 
 
 def _twiml(verbs: str) -> web.Response:
