@@ -158,6 +158,7 @@ class Desk:
     phone: Phone | None = None
     talks: list[tuple[float, float, str]] = field(default_factory=list)
     in_use_by: str = ""
+    talks_to: str = ""
 
 
 @dataclass(eq=False)
@@ -324,6 +325,7 @@ class Crowd:
         settings = {"every_ms": desk.every_ms, "payload": desk.payload, "keeps_sound": desk.keeps_sound}
         phone = dialled.phone = desk.phone = self._phone(dialled.sid, settings)
         desk.answered += 1
+        desk.talks_to = dialled.caller
         self._spawn(self._run(phone, dialled.stream), f"agent {desk.address}")
         await first(phone.hears, phone.over)
         if phone.hears.is_set():
