@@ -120,6 +120,7 @@ class Day:
             ready_s=round(up.ready_s, 3),
             first_word_s=None if up.screen.first_word_s is None else round(up.screen.first_word_s, 3),
             duration_s=round(self._elapsed_s(), 3),
+            network=up.simulation.gateway.figures,
         )
         return conclude(run, day, truth)
 

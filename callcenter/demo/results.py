@@ -8,6 +8,7 @@ from typing import Any
 from callcenter.demo.api import Day
 from callcenter.demo.compare import Compared, compare
 from callcenter.demo.transcript import CallTranscript, fully_said, transcript
+from callcenter.simulator.calls import NetworkFigures
 from callcenter.simulator.truth import Truth
 
 WER_LIMIT = 0.10
@@ -16,7 +17,10 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was run and how long it took. Seconds count from the start of the demo."""
+    """What was run and how long it took. Seconds count from the start of the demo.
+
+    ``network`` tells how well the simulated network kept time, and with it how well the truth is known.
+    """
 
     calls: int
     agents: int
@@ -26,6 +30,7 @@ class Run:
     ready_s: float
     first_word_s: float | None
     duration_s: float
+    network: NetworkFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +91,10 @@ def to_json(results: Results) -> dict[str, Any]:
 
     ``format``: 1. ``ok``: whether every figure equals the truth and the words are good. ``run``: ``calls``,
     ``agents``, ``seed``, ``address``, ``started_at``, and in seconds since then ``ready_s`` (calls may
-    come), ``first_word_s`` (the first transcribed words arrived, or null) and ``duration_s``. ``report``:
-    the service's summary of the day (see ``/api/v1/openapi.json``). ``truth``: the simulator's ``calls``,
-    ``figures`` and ``problems``. ``comparison``: ``matched``, ``total`` and ``figures``, each with
+    come), ``first_word_s`` (the first transcribed words arrived, or null) and ``duration_s``; ``network``:
+    how the simulated network fared (``frames_sent``, ``late_frames``, ``lateness_worst_ms``, ...).
+    ``report``: the service's summary of the day (see ``/api/v1/openapi.json``). ``truth``: the simulator's
+    ``calls``, ``figures`` and ``problems``. ``comparison``: ``matched``, ``total`` and ``figures``, each with
     ``scope`` (``day``, ``queue NAME``, ``agent NAME``, ``call NUMBER``), ``name``, ``unit`` (``count``,
     ``ratio``, ``s``, ``name``), ``report``, ``truth``, ``difference``, ``equal``. ``wer``: ``median``,
     ``limit``, and ``calls``, each with ``number``, ``call_id``, ``words``, ``errors``, ``rate``.

@@ -17,6 +17,10 @@ from typing import Any
 
 import pytest
 
+from callcenter.demo import stage
+from callcenter.demo.process import ServiceProcess
+from callcenter.errors import CallCenterError
+
 CALLCENTER = (sys.executable, "-c", "import sys; from callcenter.cli import main; sys.exit(main())")
 DAY_TIMEOUT_S = 120
 END_TIMEOUT_S = 30
@@ -148,6 +152,19 @@ def test_a_demo_that_is_killed_takes_its_service_along(folder: Path) -> None:
 def accepts(port: int) -> bool:
     with closing(socket.socket()) as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_a_service_that_cannot_start_says_why(folder: Path) -> None:
+    process = ServiceProcess(stage.listen(0), folder / "service.log")
+    with pytest.raises(CallCenterError, match=r"the service ended by itself: .*missing.yaml: No such file"):
+        async with process:
+            await process.start(folder / "missing.yaml", "cc_token")
+
+
+async def test_a_service_without_orders_ends_with_its_demo(folder: Path) -> None:
+    async with ServiceProcess(stage.listen(0), folder / "unused.log"):
+        pass
+    assert (folder / "unused.log").read_text() == ""
 
 
 def test_bad_options_are_one_line(folder: Path) -> None:

@@ -14,12 +14,13 @@ from callcenter.demo.show import show
 from callcenter.demo.transcript import CallTranscript, fully_said, transcript
 from callcenter.demo.wer import WordErrors
 from callcenter.errors import CallCenterError
+from callcenter.simulator.calls import NetworkFigures
 from callcenter.simulator.truth import CallTruth, Said, Truth
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 T0 = START.timestamp()
 CALL = {"call_id": "0b9d7c62-0000-4000-8000-000000000001", "started_at": START.isoformat()}
-RUN = Run(20, 4, 1, "http://127.0.0.1:8080", START.isoformat(), 2.0, 6.5, 60.0)
+RUN = Run(20, 4, 1, "http://127.0.0.1:8080", START.isoformat(), 2.0, 6.5, 60.0, NetworkFigures())
 
 
 def said(speaker: str, text: str, start: float, end: float, complete: bool = True) -> Said:
