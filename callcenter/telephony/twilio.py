@@ -222,8 +222,8 @@ class TwilioGateway:
             raise web.HTTPBadRequest(text="the form holds characters that cannot be printed")
         try:
             token = await self.announce(self.name, call_ref, from_number, to_number)
-        except NotFoundError as error:
-            log.warning("twilio: a call was rejected: %s", error)
+        except NotFoundError:
+            log.warning("twilio: a call was rejected: no route answers the number that was called")
             return _twiml("<Reject/>")
         except (StorageError, OverloadedError):
             log.warning("twilio: a call was refused, the service cannot take it now")
