@@ -29,6 +29,8 @@ async def keep_house(nodes: Nodes, database: Database, services: CallServices) -
                 await services.leg_tokens.purge()
         except StorageError as error:
             log.warning("housekeeping waits: %s", error)
+        except Exception:
+            log.exception("housekeeping failed; it goes on")
         await asyncio.sleep(EVERY_S)
 
 

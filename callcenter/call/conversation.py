@@ -150,6 +150,9 @@ class Conversation:
             if not command.done.done():
                 command.done.set_exception(error)
             return None
+        except BaseException:
+            refuse(command, self._context.state)
+            raise
         self._write(EventType.TRANSFER_BLIND, to=command.argument)
         done(command)
         return EndedBy.TRANSFER

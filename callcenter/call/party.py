@@ -81,9 +81,9 @@ class Party:
             return None
         clears = self._clears
         for item in self._playout.due(now_s):
-            if self._clears != clears:
-                break
             match item:
+                case SendAudio() | SendMark() if self._clears != clears:
+                    continue
                 case SendAudio(pcm16):
                     await self._leg.send_audio(pcm16)
                 case SendMark(name):

@@ -22,7 +22,7 @@ from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
-from callcenter.errors import GatewayError, TransitionError
+from callcenter.errors import GatewayError, StorageError, TransitionError
 from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
@@ -207,6 +207,8 @@ class CallSession:
         try:
             if queue.wrap_up_s and await dispatcher.wrap_up(agent_id, self.call_id):
                 await dispatcher.wait_wrap_up(agent_id, self.call_id, queue.wrap_up_s)
+        except StorageError as error:
+            log.error("call %s: the wrap-up of agent %s is cut short: %s", self.call_id, agent_id, error)
         finally:
             self._journal.write(
                 EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=self._disposition

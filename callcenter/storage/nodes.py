@@ -46,6 +46,7 @@ SELECT node_id FROM (
     SELECT node_id FROM callcenter.call WHERE ended_at IS NULL
      UNION SELECT node_id FROM callcenter.queue_entry
      UNION SELECT node_id FROM callcenter.agent WHERE node_id IS NOT NULL
+     UNION SELECT node_id FROM callcenter.recording WHERE state = 'writing'
 ) AS carrier
  WHERE node_id <> $1 AND node_id NOT IN (SELECT node_id FROM callcenter.node)
 """

@@ -20,7 +20,6 @@ from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.errors import GatewayError
 from callcenter.events import Event
 from callcenter.flows import load_flow
 from callcenter.media.frame import PacedBy
@@ -104,6 +103,7 @@ class Network:
     name: str = "twilio"
     picks_up: bool = True
     answers: asyncio.Event = field(default_factory=asyncio.Event)
+    transfers: asyncio.Event = field(default_factory=asyncio.Event)
     tokens: list[str] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     agents: list[Telephone] = field(default_factory=list)
@@ -123,7 +123,8 @@ class Network:
         return telephone
 
     async def transfer(self, call_ref: str, to: str) -> None:
-        raise GatewayError("not here")
+        self.transfers.set()
+        await asyncio.Event().wait()
 
     async def hangup(self, call_ref: str) -> None:
         self.hung_up.append(call_ref)

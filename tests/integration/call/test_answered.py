@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callcenter.acd.presence import AgentEvent
-from callcenter.errors import LegRefusedError
+from callcenter.errors import LegRefusedError, TransitionError
 from callcenter.media.espeak import Espeak
 from callcenter.media.recorder import Job
 from callcenter.media.recording_file import Piece
@@ -136,3 +136,32 @@ async def test_a_disk_that_hangs_holds_up_neither_the_end_of_a_call_nor_its_agen
     finally:
         disk.set()
     await center.hears_of("recording.ended")
+
+
+async def test_an_outage_at_the_wrap_up_loses_no_words(open_center: Any, slow_recognizer: Any) -> None:
+    center = await open_center(wrap_up_s=60, recognizer=slow_recognizer)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    speech = Espeak().synthesize("I would like to know when my order is going to arrive.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
+    await center.database.execute("ALTER TABLE callcenter.agent RENAME TO agent_away")
+    caller.hang_up()
+    await center.hears_of("acw.ended")
+    slow_recognizer.ready.set()
+    await center.over()
+    assert "transcript.missing" not in center.types()
+    await center.hears_of("transcript.segment")
+
+
+async def test_a_command_under_way_is_answered_when_the_call_is_cut(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=0)
+    await center.agent()
+    await center.call()
+    await center.hears_of("agent.connected")
+    await center.stored("call.started")
+    asked = asyncio.create_task(center.relay.control(center.call_id(), "transfer", "+12025550177"))
+    await center.network.transfers.wait()
+    await center.supervisor.drain(0)
+    with pytest.raises(TransitionError):
+        await asyncio.wait_for(asked, 1)
