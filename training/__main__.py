@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _FOLDER = Path("var/training")
-_QUICK_MINUTES, _QUICK_SHARD, _QUICK_WIDTH, _QUICK_SENTENCES = 0.2, 150, 96, 5
+_QUICK_MINUTES, _QUICK_SHARD, _QUICK_WIDTH, _QUICK_SENTENCES = 0.5, 150, 96, 3
 _SPEECH_SHARDS, _OTHER_SHARDS, _MINUTES, _SENTENCES = 45, 15, 75.0, 300
 _WIDTH = 192
 

@@ -65,8 +65,8 @@ def evaluate(folder: Path, count: int) -> dict[str, Any]:
     whisper, engine = _whisper(folder), _engine(folder)
     trained = list(islice(spoken("training", random_voice), count))
     held_out = list(islice(spoken("held out", held_out_voice), count))
-    windows = list(islice(joined(trained, held_out, _WINDOW_TURNS, _WINDOW_MAX_S), count // 2))
-    long_windows = list(islice(joined(trained, held_out, _LONG_TURNS, _LONG_MAX_S), count // 5))
+    windows = list(islice(joined(trained, held_out, _WINDOW_TURNS, _WINDOW_MAX_S), max(count // 2, 1)))
+    long_windows = list(islice(joined(trained, held_out, _LONG_TURNS, _LONG_MAX_S), max(count // 5, 1)))
     others = other_sounds(count * 7 // 5)
     padded = [(kind, bool(whisper(sound))) for kind, sound in others]
     cut = [(kind, bool(engine(sound))) for kind, sound in others]

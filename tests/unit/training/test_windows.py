@@ -1,5 +1,6 @@
 import random
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -40,10 +41,10 @@ def windows(seed: int) -> Windows:
 
 def test_words_are_timed_in_order_even_where_espeak_runs_them_together() -> None:
     said = say("Could you tell me of the refund of 4071, Mr Smith?", VOICE)
-    assert [said.text[word.start : word.end] for word in said.words][:6] == "Could you tell me of the".split()
+    written = [said.text[word.start : word.end] for word in said.words]
+    assert " ".join(written) == said.text.replace("4071", "4 0 7 1")
     assert all(word.start_s < word.end_s for word in said.words)
-    pairs = zip(said.words, said.words[1:], strict=False)
-    assert all(one.end_s <= following.start_s + 1e-6 for one, following in pairs)
+    assert all(one.end_s <= following.start_s + 1e-6 for one, following in pairwise(said.words))
     assert said.words[-1].end_s <= len(said.pcm16) / 2 / said.rate_hz
 
 
@@ -108,7 +109,7 @@ def test_the_decoder_is_taught_the_text_of_all_turns_and_then_the_end() -> None:
         said = [token for token in row.targets if token != IGNORED]
         assert said[-1] == tokens().end
         assert tokens().decode([token for token in said if token < tokens().end]) == f"{TEXTS[1]} {TEXTS[2]}"
-        assert [token for token in row.tokens[-len(said) :]] == said
+        assert row.tokens[-len(said) :] == said
         stamps = [token for token in said if token >= tokens().first_timestamp]
         assert stamps == sorted(stamps)
         assert len(stamps) in (0, 4)
