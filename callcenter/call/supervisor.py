@@ -8,7 +8,7 @@ from callcenter.call.party import Party
 from callcenter.call.services import CallServices
 from callcenter.call.session import CallSession
 from callcenter.call.signals import DialFailed, Gone, Inbox, Key
-from callcenter.errors import LegRefusedError, NotFoundError, OverloadedError
+from callcenter.errors import LegRefusedError, NotFoundError, OverloadedError, StorageError
 from callcenter.storage.leg_tokens import ExpectedLeg
 from callcenter.telephony.port import DialResult, Leg, LegInfo, LegSink
 from callcenter.telephony.shell import reference_of
@@ -55,7 +55,11 @@ class CallSupervisor:
         A caller who was announced before the shutdown began still gets in. Raises ``LegRefusedError`` for a
         leg that is not expected here, ``OverloadedError`` for a caller there is no place for.
         """
-        expected = await self._services.leg_tokens.consume(leg.info.token, gateway=leg.info.gateway)
+        try:
+            expected = await self._services.leg_tokens.consume(leg.info.token, gateway=leg.info.gateway)
+        except StorageError:
+            self._cannot_join(reference_of(leg.info.token))
+            raise
         leg.info = _identify(leg.info, expected)
         if expected.kind == "caller":
             self._check_room()
@@ -85,6 +89,12 @@ class CallSupervisor:
         agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
         session.agent_arrived(reference, agent)
         return agent
+
+    def _cannot_join(self, reference: str) -> None:
+        """Let the call that waits for this agent know: who answered must not count as having missed it."""
+        for session in self._sessions.values():
+            if session.expects(reference):
+                session.dial_failed(DialFailed(reference, DialResult.FAILED))
 
     def _leg_ended(self, inbox: Inbox, gone: Gone) -> None:
         self._legs -= 1
