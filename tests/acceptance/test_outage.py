@@ -33,7 +33,7 @@ async def test_the_database_stops_and_starts_again(make_program: Make) -> None:
     async with Crowd(ACCOUNT_SID, AUTH_TOKEN) as crowd:
         floor = Floor(program, crowd)
         floor.staff(2, every_ms=20, payload=TONES[1], keeps_sound=True)
-        await floor.start()
+        await floor.start(late=floor.staff(1, ring_s=3))
         async with floor.database_kept() as server:
             talking = await floor.call(0, every_ms=20, payload=TONES[0], keeps_sound=True)
             leaving = await floor.call(1)
@@ -41,8 +41,9 @@ async def test_the_database_stops_and_starts_again(make_program: Make) -> None:
                 await asyncio.wait_for(crowd.joined(call.number).wait(), 10)
             queued, gone = await floor.call(2), await floor.call(3)
             await eventually(lambda: waiting(floor, 2), 5, "two callers wait")
-            await asyncio.sleep(0.5)
             assert await floor.metric("callcenter_events_pending") == 0
+            await floor.sign_in(floor.agents[2:])
+            await eventually(lambda: floor.desks[2].rings == 1, 5, "the third agent is called")
 
             await asyncio.to_thread(server.halt, "immediate")
             began = asyncio.get_running_loop().time()

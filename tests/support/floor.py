@@ -41,11 +41,11 @@ class Floor:
             settings["agents"].append({"id": self.agents[-1], "address": address, "queues": ["sales"]})
         return self.desks[-count:]
 
-    async def start(self, *arguments: str) -> None:
-        """Start the service and let the agents sign in."""
+    async def start(self, *arguments: str, late: Sequence[Desk] = ()) -> None:
+        """Start the service and let the agents sign in, but those who come ``late``."""
         await asyncio.to_thread(self.program.start, *arguments)
         await asyncio.to_thread(self.program.sign_in)
-        await self.sign_in(self.agents)
+        await self.sign_in(self.agents[: len(self.agents) - len(late)])
 
     async def sign_in(self, agents: Sequence[str]) -> None:
         headers = {"Authorization": f"Bearer {self.program.token}"}
