@@ -98,6 +98,8 @@ async def _serve_until_told(settings: config.Settings, place: Place | None) -> i
         loop.add_signal_handler(number, stop.set)
     async with serving(settings, place) as service:
         log.info("listening on %s", service.url)
+        for doubt in config.doubts(settings):
+            log.warning("%s", doubt)
         await stop.wait()
         log.info("shutting down: no new calls, %d in progress", service.supervisor.calls)
         await service.supervisor.drain(settings.server.drain_timeout_s)
@@ -125,6 +127,8 @@ async def serving(
         urls = _urls(settings.server, sock, node_id)
         nodes = Nodes(stores.database, stores.listener, node_id)
         await stack.enter_async_context(nodes.registered(urls.node))
+        # Closed before the process is forgotten, else another could end calls whose end is not stored yet.
+        await stack.enter_async_context(stores.events)
         services = await _open_calls(stack, settings, stores, node_id, recognizer, flows)
         supervisor = CallSupervisor(services)
         relay = CallRelay(node_id, supervisor, stores.calls, stores.leg_tokens, Messages(stores.database))
@@ -171,8 +175,7 @@ async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Sto
     database = await stack.enter_async_context(Database.open(settings))
     await Migrations(database).upgrade()
     clock = await stack.enter_async_context(DatabaseClock(database))
-    log_ = EventLog(database, capacity=settings.database.event_buffer)
-    events = await stack.enter_async_context(log_)
+    events = EventLog(database, capacity=settings.database.event_buffer)
     listener = await stack.enter_async_context(Listener(database))
     agents = Agents(database)
     await agents.sync(settings.agents)

@@ -294,6 +294,8 @@ def _config_check(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     flows = load_flows(settings)
     counts = f"{len(settings.queues)} queues, {len(settings.agents)} agents, {len(flows)} routes"
+    for doubt in config.doubts(settings):
+        print(f"callcenter: warning: {doubt}", file=sys.stderr)  # noqa: T201
     print(f"settings are good: {counts}")  # noqa: T201
     return 0
 

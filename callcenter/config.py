@@ -226,6 +226,27 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
     return _resolve(settings, path.parent if path is not None else Path())
 
 
+def doubts(settings: Settings) -> list[str]:
+    """What is allowed but hardly meant, one line each: with it no call comes in, or no agent is reached."""
+    gateways = settings.gateways
+    enabled = {name for name in ("twilio", "asterisk") if getattr(gateways, name).enabled}
+    found = []
+    if not enabled:
+        found.append("gateways: none is enabled, so no call can come in")
+    if not settings.routes:
+        found.append("routes: there are none, so no call is answered")
+    if "twilio" in enabled and not settings.server.public_url:
+        found.append("server.public_url: not set, so Twilio cannot reach the service and no signature fits")
+    if "asterisk" in enabled and not gateways.asterisk.ari_url:
+        found.append("gateways.asterisk.ari_url: not set, so no agent can be dialled through Asterisk")
+    found += [
+        f"agent {agent.id}: is dialled through {agent.gateway}, which is not enabled"
+        for agent in settings.agents
+        if enabled and agent.gateway not in enabled
+    ]
+    return found
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
     try:
         text = path.read_text(encoding="utf-8")

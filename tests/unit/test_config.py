@@ -59,3 +59,21 @@ def test_variables_override_the_file_and_empty_ones_do_not(tmp_path: Path) -> No
     settings = config.load(path, environ)
     assert (settings.server.port, settings.server.public_url) == (2, "https://cc.example.com")
     assert [queue.name for queue in settings.queues] == ["sales"]
+
+
+def test_settings_with_which_no_call_comes_in_are_doubted() -> None:
+    def doubted(**values: object) -> list[str]:
+        return [doubt.partition(":")[0] for doubt in config.doubts(config.Settings.model_validate(values))]
+
+    twilio = {"enabled": True, "account_sid": "AC1", "auth_token": "x"}
+    asterisk = {"enabled": True, "token": "0123456789abcdef"}
+    routes = [{"number": "*", "flow": "flow.yaml"}]
+    queues, agents = [{"name": "q"}], [{"id": "ann", "address": "x", "gateway": "asterisk", "queues": ["q"]}]
+    assert doubted() == ["gateways", "routes"]
+    assert doubted(gateways={"twilio": twilio}, routes=routes, queues=queues, agents=agents) == [
+        "server.public_url",
+        "agent ann",
+    ]
+    assert doubted(gateways={"asterisk": asterisk}, routes=routes) == ["gateways.asterisk.ari_url"]
+    public = {"public_url": "https://cc.example.com"}
+    assert doubted(gateways={"twilio": twilio}, routes=routes, server=public) == []
