@@ -1,23 +1,19 @@
 """Calls through Asterisk's AudioSocket, announced over HTTP, with agents dialled through ARI."""
 
 import asyncio
-import io
 import json
 import statistics
-import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
-import numpy as np
 import pytest
-import pytest_asyncio
 from aiohttp import ClientSession
 
 from support.asterisk import (
     ARI_PASSWORD,
-    ARI_USER,
     AUDIO,
     DTMF,
     ERROR,
@@ -26,56 +22,26 @@ from support.asterisk import (
     Asterisk,
     Channel,
     Originate,
+    asterisk_settings,
     frame,
 )
 from support.office import Office
-from support.program import ANNOUNCE_TOKEN, Program, free_port, running
+from support.program import ANNOUNCE_TOKEN, Program, running
+from support.recordings import bursts_of, wave_channels
 from support.sound import FRAME_BYTES, delay_ms, loudness, strength, tone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CALLER_HZ, AGENT_HZ = 700.0, 1100.0
-ARI_PORT, AUDIO_PORT = free_port(), free_port()
 CALLED_NUMBER = "+13105550199"
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    asterisk = {
-        "enabled": True,
-        "port": AUDIO_PORT,
-        "token": ANNOUNCE_TOKEN,
-        "ari_url": f"http://127.0.0.1:{ARI_PORT}/ari",
-        "ari_user": ARI_USER,
-        "ari_password": ARI_PASSWORD,
-    }
+def service() -> Iterator[Program]:
     queues = [{"name": "sales", "ring_timeout_s": 7, "wrap_up_s": 0}]
-    with running(gateways={"asterisk": asterisk}, queues=queues, recording={"format": "wav"}) as program:
-        yield program
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pbx_of_all(program: Program) -> AsyncIterator[Asterisk]:
-    async with Asterisk(ARI_PORT, AUDIO_PORT) as pbx:
-        yield pbx
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office_of_all(program: Program) -> AsyncIterator[Office]:
-    async with Office(program) as office:
-        yield office
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(office_of_all: Office) -> AsyncIterator[Office]:
-    yield office_of_all
-    await office_of_all.fire_all()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def pbx(pbx_of_all: Asterisk, office: Office) -> AsyncIterator[Asterisk]:
-    yield pbx_of_all
-    await pbx_of_all.end_all()
+    gateways = {"asterisk": asterisk_settings()}
+    with running(gateways=gateways, queues=queues, recording={"format": "wav"}) as service:
+        yield service
 
 
 def announcement(uuid: UUID, number: str = "+12065550111") -> dict[str, object]:
@@ -83,16 +49,16 @@ def announcement(uuid: UUID, number: str = "+12065550111") -> dict[str, object]:
 
 
 async def announce(
-    program: Program, body: object, token: str | None = ANNOUNCE_TOKEN, raw: bytes | None = None
+    service: Program, body: object, token: str | None = ANNOUNCE_TOKEN, raw: bytes | None = None
 ) -> tuple[int, Any]:
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    url = f"{program.url}/gateway/asterisk/calls"
+    url = f"{service.url}/gateway/asterisk/calls"
     async with (
         ClientSession() as session,
         session.post(
-            url, headers=headers, data=io.BytesIO(json.dumps(body).encode() if raw is None else raw)
+            url, headers=headers, data=BytesIO(json.dumps(body).encode() if raw is None else raw)
         ) as answer,
     ):
         return answer.status, await answer.json()
@@ -123,10 +89,10 @@ async def talk(pbx: Asterisk, office: Office) -> tuple[Channel, Channel, str, Or
 
 
 class TestAnnouncement:
-    async def test_it_is_taken_once(self, pbx: Asterisk, program: Program) -> None:
+    async def test_it_is_taken_once(self, pbx: Asterisk, service: Program) -> None:
         body = announcement(uuid4())
-        assert (await announce(program, body))[0] == 201
-        status, answer = await announce(program, body)
+        assert (await announce(service, body))[0] == 201
+        status, answer = await announce(service, body)
         assert (status, answer["error"]["code"], answer["error"]["field"]) == (
             409,
             "announced_before",
@@ -134,8 +100,8 @@ class TestAnnouncement:
         )
 
     @pytest.mark.parametrize("token", [None, "", "announce-token-of-others", ANNOUNCE_TOKEN[:-1], "é"])
-    async def test_a_wrong_token(self, pbx: Asterisk, program: Program, token: str | None) -> None:
-        status, answer = await announce(program, announcement(uuid4()), token)
+    async def test_a_wrong_token(self, pbx: Asterisk, service: Program, token: str | None) -> None:
+        status, answer = await announce(service, announcement(uuid4()), token)
         assert (status, answer["error"]["code"]) == (401, "unauthorized")
 
     @pytest.mark.parametrize(
@@ -152,9 +118,9 @@ class TestAnnouncement:
         ],
     )
     async def test_wrong_fields(
-        self, pbx: Asterisk, program: Program, change: dict[str, object], status: int, code: str
+        self, pbx: Asterisk, service: Program, change: dict[str, object], status: int, code: str
     ) -> None:
-        answered, answer = await announce(program, announcement(uuid4()) | change)
+        answered, answer = await announce(service, announcement(uuid4()) | change)
         assert (answered, answer["error"]["code"]) == (status, code)
         assert answer["error"]["field"] == next(iter(change))
 
@@ -171,14 +137,14 @@ class TestAnnouncement:
             (b'{"uuid": "' + b"x" * 2_000_000 + b'"}', 413),
         ],
     )
-    async def test_no_json_object(self, pbx: Asterisk, program: Program, raw: bytes, status: int) -> None:
-        answered, answer = await announce(program, None, raw=raw)
+    async def test_no_json_object(self, pbx: Asterisk, service: Program, raw: bytes, status: int) -> None:
+        answered, answer = await announce(service, None, raw=raw)
         assert (answered, "code" in answer["error"]) == (status, True)
 
-    async def test_a_uuid_in_capitals_is_the_same(self, pbx: Asterisk, program: Program) -> None:
+    async def test_a_uuid_in_capitals_is_the_same(self, pbx: Asterisk, service: Program) -> None:
         uuid = uuid4()
         body = announcement(uuid) | {"uuid": str(uuid).upper()}
-        assert await announce(program, body) == (201, {"uuid": str(uuid)})
+        assert await announce(service, body) == (201, {"uuid": str(uuid)})
         channel = await pbx.channel(uuid)
         await channel.ears.anything()
 
@@ -413,27 +379,9 @@ class TestRecording:
         assert sum(end - begin for begin, end in bursts_of(left)) == pytest.approx(0.5, abs=0.03)
 
 
-def wave_channels(sound: bytes) -> tuple[Any, Any]:
-    with wave.open(io.BytesIO(sound)) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 2, 2)
-        both = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, 2)
-    return both[:, 0].copy(), both[:, 1].copy()
-
-
-def bursts_of(samples: Any) -> list[tuple[float, float]]:
-    """Beginning and end, in seconds, of the sounds that are at least 50 ms apart."""
-    sounding = np.flatnonzero(np.abs(samples.astype(int)) > 500)
-    if not sounding.size:
-        return []
-    breaks = np.flatnonzero(np.diff(sounding) > 400)
-    begins = [sounding[0], *sounding[breaks + 1]]
-    ends = [*sounding[breaks], sounding[-1]]
-    return [(begin / 8000, end / 8000) for begin, end in zip(begins, ends, strict=True)]
-
-
-async def test_the_log_is_clean(program: Program) -> None:
+async def test_the_log_is_clean(service: Program) -> None:
     """Runs last: neither errors nor secrets."""
-    log = program.log
+    log = service.log
     assert "Traceback" not in log
     assert " ERROR " not in log
     assert ANNOUNCE_TOKEN not in log

@@ -1,10 +1,8 @@
 """What must not happen, whatever comes in: a crash, a call that hangs, an agent who is never freed."""
 
 import asyncio
-import base64
 import json
 import os
-import random
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,95 +14,44 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from callcenter.simulator.speech import utter
-from callcenter.simulator.voices import random_voice
 from support import storm
-from support.asterisk import ARI_PASSWORD, ARI_USER, AUDIO, DTMF, UUID_KIND, Asterisk, frame
+from support.asterisk import AUDIO, DTMF, UUID_KIND, Asterisk, asterisk_settings, audio_port, frame
+from support.numbers import new_number
 from support.office import Office
-from support.program import ACCOUNT_SID, ANNOUNCE_TOKEN, AUTH_TOKEN, Program, free_port, running
-from support.sound import from_ulaw, tone
-from support.twilio_network import MediaStream, TwilioNetwork, new_number, reset, signature
+from support.program import Program, running
+from support.sound import tone
+from support.twilio_network import TwilioNetwork, signature, twilio_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REST_PORT, ARI_PORT, AUDIO_PORT = free_port(), free_port(), free_port()
 CALLER_HZ = 700.0
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    gateways = {
-        "twilio": {
-            "enabled": True,
-            "account_sid": ACCOUNT_SID,
-            "auth_token": AUTH_TOKEN,
-            "api_url": f"http://127.0.0.1:{REST_PORT}",
-            "request_timeout_s": 0.5,
-        },
-        "asterisk": {
-            "enabled": True,
-            "port": AUDIO_PORT,
-            "token": ANNOUNCE_TOKEN,
-            "ari_url": f"http://127.0.0.1:{ARI_PORT}/ari",
-            "ari_user": ARI_USER,
-            "ari_password": ARI_PASSWORD,
-        },
-    }
+def service() -> Iterator[Program]:
+    gateways = {"twilio": twilio_settings(), "asterisk": asterisk_settings()}
     queues = [{"name": "sales", "ring_timeout_s": 7, "wrap_up_s": 0}]
-    with running(gateways=gateways, queues=queues, asr={"model": "demo-en"}) as program:
-        yield program
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def network_of_all(program: Program) -> AsyncIterator[TwilioNetwork]:
-    async with TwilioNetwork(program, REST_PORT) as network:
-        yield network
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pbx_of_all(program: Program) -> AsyncIterator[Asterisk]:
-    async with Asterisk(ARI_PORT, AUDIO_PORT) as pbx:
-        yield pbx
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def office_of_all(program: Program) -> AsyncIterator[Office]:
-    async with Office(program) as office:
-        yield office
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def office(office_of_all: Office) -> AsyncIterator[Office]:
-    yield office_of_all
-    await office_of_all.fire_all()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def network(network_of_all: TwilioNetwork, office: Office) -> AsyncIterator[TwilioNetwork]:
-    yield network_of_all
-    await network_of_all.end_all()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def pbx(pbx_of_all: Asterisk, office: Office) -> AsyncIterator[Asterisk]:
-    yield pbx_of_all
-    await pbx_of_all.end_all()
+    with running(gateways=gateways, queues=queues) as service:
+        yield service
 
 
 Waits = dict[str, asyncio.Task[float]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def waits(network_of_all: TwilioNetwork, program: Program) -> AsyncIterator[Waits]:
+async def waits(network_of_all: TwilioNetwork, service: Program) -> AsyncIterator[Waits]:
     """Connections that say too little, opened when the module begins: what becomes of them takes a while."""
-    url = f"ws://127.0.0.1:{program.port}/gateway/twilio/media"
+    url = f"ws://127.0.0.1:{service.port}/gateway/twilio/media"
+    port = audio_port(service)
     silent, talkative = await network_of_all.open(url), await network_of_all.open(url)
     await talkative.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
     tasks = {
         "no start": asyncio.create_task(socket_life(silent, 1008), name="no start"),
         "only connected": asyncio.create_task(socket_life(talkative, 1008), name="only connected"),
-        "no UUID": asyncio.create_task(connection_life(b""), name="no UUID"),
-        "half a UUID": asyncio.create_task(connection_life(frame(UUID_KIND, bytes(16))[:10]), name="half"),
+        "no UUID": asyncio.create_task(connection_life(port, b""), name="no UUID"),
+        "half a UUID": asyncio.create_task(
+            connection_life(port, frame(UUID_KIND, bytes(16))[:10]), name="half"
+        ),
     }
     yield tasks
     for task in tasks.values():
@@ -120,25 +67,13 @@ async def socket_life(ws: ClientConnection, code: int) -> float:
     return asyncio.get_running_loop().time() - began
 
 
-async def connection_life(data: bytes) -> float:
+async def connection_life(port: int, data: bytes) -> float:
     began = asyncio.get_running_loop().time()
-    reader, writer = await asyncio.open_connection("127.0.0.1", AUDIO_PORT)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     assert await reader.read() in (b"", bytes(3))  # at most the hang-up frame
     writer.close()
     return asyncio.get_running_loop().time() - began
-
-
-async def talk(network: TwilioNetwork, office: Office) -> tuple[MediaStream, MediaStream, str]:
-    """Caller, agent and the call's id."""
-    await office.hire("ann", "+12065550101")
-    number = new_number()
-    caller = await network.call(number)
-    await caller.press("1")
-    agent = await network.answer(await network.dialled())
-    call_id = await office.call_from(number)
-    await office.event(call_id, "agent.connected")
-    return caller, agent, call_id
 
 
 def large(message: str, size: int) -> str:
@@ -226,7 +161,7 @@ class TestMessages:
         await office.event(call_id, "call.ended")
 
     async def test_a_frame_that_is_cut_off(self, network: TwilioNetwork, office: Office) -> None:
-        caller, agent, call_id = await talk(network, office)
+        caller, agent, call_id = await network.talk(office)
         caller.mouth.hold_breath = True
         await asyncio.sleep(0.05)
         caller.ws.transport.write(masked(0x1, MEDIA.encode())[:30])
@@ -342,13 +277,13 @@ class TestAudioSocket:
             os.urandom(1000),
         ],
     )
-    async def test_a_connection_that_begins_wrong(self, first: bytes) -> None:
-        assert await connection_life(first) < 1
+    async def test_a_connection_that_begins_wrong(self, service: Program, first: bytes) -> None:
+        assert await connection_life(audio_port(service), first) < 1
 
     @pytest.mark.parametrize("data", [b"", b"\x10\x01", frame(AUDIO, bytes(320))[:100], frame(DTMF, b"x")])
     async def test_a_connection_that_breaks_off(self, pbx: Asterisk, office: Office, data: bytes) -> None:
         uuid, number = uuid4(), new_number()
-        await announce(office, str(uuid), number)
+        await pbx.announce(uuid, number)
         channel = await pbx.connect()
         channel.write(frame(UUID_KIND, uuid.bytes))
         call_id = await office.call_from(number)
@@ -359,7 +294,7 @@ class TestAudioSocket:
 
     async def test_the_largest_frame_there_is(self, pbx: Asterisk, office: Office) -> None:
         uuid, number = uuid4(), new_number()
-        await announce(office, str(uuid), number)
+        await pbx.announce(uuid, number)
         channel = await pbx.channel(uuid)
         call_id = await office.call_from(number)
         channel.stop_talking()
@@ -369,125 +304,18 @@ class TestAudioSocket:
         assert (await office.event(call_id, "call.ended"))["data"]["cause"] == "completed"
 
 
-async def announce(office: Office, uuid: str, number: str) -> None:
-    async with office.session.post(
-        f"{office.program.url}/gateway/asterisk/calls",
-        json={"uuid": uuid, "from": number, "to": "+13105550199"},
-        headers={"Authorization": f"Bearer {ANNOUNCE_TOKEN}"},
-    ) as answer:
-        assert answer.status == 201
-
-
-class TestVanished:
-    async def test_in_the_middle_of_a_word(self, network: TwilioNetwork, office: Office) -> None:
-        caller, agent, call_id = await talk(network, office)
-        voice = random_voice(random.Random(3))
-        speech = await asyncio.to_thread(utter, "I would like a refund of seventy pounds.", voice)
-        frames = [from_ulaw(base64.b64decode(payload)) for payload in speech.frames]
-        for pcm16 in frames[: len(frames) * 3 // 4]:
-            caller.mouth.say(pcm16)
-        await asyncio.sleep(len(frames) * 3 / 4 * 0.02 - 0.1)
-        caller.reset()
-        assert await agent.closed() == 1000
-        assert (await office.event(call_id, "conversation.ended"))["data"]["by"] == "customer"
-        await office.agent_is("ann", "available")
-        segment = await office.event(call_id, "transcript.segment")
-        assert segment["leg"] == "caller"
-        (words,) = (await office.get(f"/calls/{call_id}/transcript"))["segments"]
-        assert "refund" in words["text"].lower()
-        assert (await office.recording(call_id))["state"] == "done"
-
-    async def test_the_agent(self, network: TwilioNetwork, office: Office) -> None:
-        caller, agent, call_id = await talk(network, office)
-        agent.reset()
-        assert await caller.closed() == 1000
-        assert (await office.event(call_id, "conversation.ended"))["data"]["by"] == "agent"
-        await office.agent_is("ann", "available")
-
-    async def test_while_a_telephone_rings(self, network: TwilioNetwork, office: Office) -> None:
-        await office.hire("ann", "+12065550101")
-        number = new_number()
-        caller = await network.call(number)
-        await caller.press("1")
-        dialled = await network.dialled()
-        caller.reset()
-        call_id = await office.call_from(number)
-        assert (await office.event(call_id, "offer.cancelled"))["data"]["reason"] == "caller gone"
-        assert (await network.updated(dialled.sid))["Status"] == "completed"
-        await office.agent_is("ann", "available")
-
-    async def test_before_the_answer_to_the_upgrade(self, network: TwilioNetwork, office: Office) -> None:
-        """The connection is gone before the service gets to say anything."""
-        for _ in range(20):
-            number = new_number()
-            url, parameters = await network.announce(network.voice_form(number))
-            ws = await network.open(url)
-            await ws.send(START % (FORMAT, json.dumps(parameters)))
-            reset(ws)
-        caller = await network.call(new_number())
-        await caller.heard.anything()
-
-
-class TestTheNetworkFails:
-    @pytest.mark.parametrize("failure", ["500", "404", "no answer", "no JSON", "no sid", "a list"])
-    async def test_the_next_agent_is_asked(
-        self, network: TwilioNetwork, office: Office, failure: str
-    ) -> None:
-        ann = "+12065550101"
-        match failure:
-            case "500" | "404":
-                network.refusals[ann] = int(failure)
-            case "no answer":
-                network.refusals[ann] = 0
-            case "no JSON":
-                network.nonsense[ann] = "<html>"
-            case "no sid":
-                network.nonsense[ann] = '{"sid": 5}'
-            case "a list":
-                network.nonsense[ann] = "[]"
-        await office.hire("ann", ann)
-        await office.hire("bob", "+12065550102")
-        number = new_number()
-        caller = await network.call(number)
-        await caller.press("1")
-        assert (await network.dialled()).to == ann
-        second = await network.dialled()
-        assert second.to == "+12065550102"
-        await network.report(second, "busy")
-        call_id = await office.call_from(number)
-        cancelled = await office.event(call_id, "offer.cancelled")
-        assert (cancelled["agent"], cancelled["data"]["reason"]) == ("ann", "failed")
-        await office.event(call_id, "offer.rejected")
-        assert (await office.agent("ann"))["state"] == "available"
-        await asyncio.sleep(0.3)
-        assert network.originations.empty()  # ann's line rests before it is tried again
-        await caller.hang_up()
-
-    async def test_a_hang_up_that_fails_does_not_hold_up_the_call(
-        self, network: TwilioNetwork, office: Office
-    ) -> None:
-        caller, agent, call_id = await talk(network, office)
-        network.update_status = 500
-        status, _ = await office.ask("POST", f"/calls/{call_id}/transfer", {"to": "+14155550142"})
-        assert status >= 500
-        assert not caller.over.is_set()
-        await caller.hang_up()
-        assert await agent.closed() == 1000
-        await office.agent_is("ann", "available")
-
-
 class TestStorm:
     async def test_a_call_goes_on_through_a_thousand_garbage_connections(
-        self, network: TwilioNetwork, office: Office, program: Program
+        self, network: TwilioNetwork, office: Office, service: Program
     ) -> None:
-        caller, agent, call_id = await talk(network, office)
+        caller, agent, call_id = await network.talk(office)
         loop = asyncio.get_running_loop()
         caller.mouth.say(tone(CALLER_HZ, 60))
         await agent.arrived.tone(CALLER_HZ)
-        files = open_files(program)
+        files = open_files(service)
         began = loop.time()
         thrower = await asyncio.create_subprocess_exec(
-            sys.executable, storm.__file__, str(program.port), str(AUDIO_PORT), "1000"
+            sys.executable, storm.__file__, str(service.port), str(audio_port(service)), "1000"
         )
         async with asyncio.timeout(30):
             assert await thrower.wait() == 0
@@ -496,14 +324,14 @@ class TestStorm:
         assert len(agent.arrived.sound_since(began)) / 16000 == pytest.approx(ended - began, abs=0.3)
         assert "media.gap" not in await office.types(call_id)
         await asyncio.sleep(0.5)
-        assert open_files(program) < files + 60  # those that say nothing are given their time
+        assert open_files(service) < files + 60  # those that say nothing are given their time
         await caller.hang_up()
         await office.event(call_id, "call.ended")
 
 
-def open_files(program: Program) -> int:
-    assert program.process is not None
-    return len(list(Path(f"/proc/{program.process.pid}/fd").iterdir()))
+def open_files(service: Program) -> int:
+    assert service.process is not None
+    return len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
 
 
 class TestPatience:
@@ -518,7 +346,7 @@ class TestPatience:
     ) -> None:
         assert least_s < await waits[name] < most_s
 
-    async def test_nothing_was_unforeseen(self, program: Program) -> None:
-        assert program.is_ready()
-        assert "Traceback" not in program.log
-        assert " ERROR " not in program.log
+    async def test_nothing_was_unforeseen(self, service: Program) -> None:
+        assert service.is_ready()
+        assert "Traceback" not in service.log
+        assert " ERROR " not in service.log

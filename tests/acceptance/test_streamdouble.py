@@ -16,18 +16,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from support.numbers import new_number
 from support.office import Office
-from support.program import ACCOUNT_SID, AUTH_TOKEN, Program, free_port, running
+from support.program import Program, running
 from support.signing_proxy import SigningProxy
 from support.sound import AUDIBLE_DBFS, loudness, sounds_at, tone
-from support.twilio_network import TwilioNetwork, new_number
+from support.twilio_network import TwilioNetwork, twilio_settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STREAMDOUBLE = Path(sys.executable).with_name("streamdouble")
 CALLER_HZ, AGENT_HZ = 700.0, 1100.0
 MEDIA_PATH = "/gateway/twilio/media"
-REST_PORT = free_port()
 
 
 @dataclass
@@ -89,29 +89,18 @@ class Simulator:
 
 
 @pytest.fixture(scope="module")
-def program() -> Iterator[Program]:
-    twilio = {
-        "enabled": True,
-        "account_sid": ACCOUNT_SID,
-        "auth_token": AUTH_TOKEN,
-        "api_url": f"http://127.0.0.1:{REST_PORT}",
-    }
+def service() -> Iterator[Program]:
     queues = [{"name": "sales", "ring_timeout_s": 7, "wrap_up_s": 0}]
-    with running(gateways={"twilio": twilio}, queues=queues) as program:
-        yield program
+    with running(gateways={"twilio": twilio_settings()}, queues=queues) as service:
+        yield service
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def simulator(program: Program, tmp_path: Path) -> AsyncIterator[Simulator]:
-    origin = "ws" + program.url.removeprefix("http")
-    async with (
-        Office(program) as office,
-        TwilioNetwork(program, REST_PORT) as network,
-        SigningProxy(origin) as proxy,
-    ):
+async def simulator(
+    service: Program, network: TwilioNetwork, office: Office, tmp_path: Path
+) -> AsyncIterator[Simulator]:
+    async with SigningProxy("ws" + service.url.removeprefix("http")) as proxy:
         yield Simulator(network, office, proxy, tmp_path)
-        await network.end_all()
-        await office.fire_all()
 
 
 async def test_it_calls_and_hears_the_prompt(simulator: Simulator) -> None:
@@ -180,9 +169,9 @@ async def test_it_talks_to_an_agent(simulator: Simulator, options: tuple[str, ..
     assert (await office.recording(call_id))["state"] == "done"
 
 
-async def test_without_a_signature_it_is_refused(simulator: Simulator, program: Program) -> None:
+async def test_without_a_signature_it_is_refused(simulator: Simulator, service: Program) -> None:
     sound = simulator.wave(tone(CALLER_HZ, 0.1))
-    url = "ws" + program.url.removeprefix("http") + MEDIA_PATH
+    url = "ws" + service.url.removeprefix("http") + MEDIA_PATH
     status, _, complaints = await simulator.run("call", "--audio", sound, url=url)
     assert status != 0
     assert "403" in complaints

@@ -11,17 +11,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Self
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from aiohttp import encode_basic_auth, web
+from aiohttp import ClientSession, encode_basic_auth, web
 
+from support.program import ANNOUNCE_TOKEN, Program, free_port
 from support.sound import FRAME_BYTES, Beat, Ears, Mouth
 
 HANGUP, UUID_KIND, DTMF, AUDIO, ERROR = 0x00, 0x01, 0x03, 0x10, 0xFF
 PATIENCE_S = 5.0
+CALLED_NUMBER = "+13105550199"
 ARI_USER, ARI_PASSWORD = "callcenter", "ari-password-of-the-tests"
 
 _lines = count(1)
+
+
+def asterisk_settings() -> dict[str, object]:
+    """Settings of the gateway for an Asterisk whose ARI has a port of its own."""
+    return {
+        "enabled": True,
+        "port": free_port(),
+        "token": ANNOUNCE_TOKEN,
+        "ari_url": f"http://127.0.0.1:{free_port()}/ari",
+        "ari_user": ARI_USER,
+        "ari_password": ARI_PASSWORD,
+    }
+
+
+def audio_port(program: Program) -> int:
+    return int(program.settings["gateways"]["asterisk"]["port"])
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:
@@ -130,10 +149,9 @@ class Originate:
 
 @dataclass
 class Asterisk:
-    """``async with Asterisk(ari_port, audio_port)``: ARI, and channels to the service's port."""
+    """``async with Asterisk(program)``: the ARI that the program was told of, and channels to its port."""
 
-    ari_port: int
-    audio_port: int
+    program: Program
     failures: dict[str, int] = field(default_factory=dict)
     originates: asyncio.Queue[Originate] = field(default_factory=asyncio.Queue)
     deleted: list[str] = field(default_factory=list)
@@ -146,7 +164,8 @@ class Asterisk:
         )
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.ari_port, reuse_address=True).start()
+        port = urlsplit(self.program.settings["gateways"]["asterisk"]["ari_url"]).port
+        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,9 +181,17 @@ class Asterisk:
         while not self.originates.empty():
             self.originates.get_nowait()
 
+    async def announce(self, uuid: UUID, number: str) -> None:
+        """Tell the service of a call that is about to come."""
+        body = {"uuid": str(uuid), "from": number, "to": CALLED_NUMBER}
+        headers = {"Authorization": f"Bearer {ANNOUNCE_TOKEN}"}
+        url = f"{self.program.url}/gateway/asterisk/calls"
+        async with ClientSession() as session, session.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+
     async def connect(self) -> Channel:
         """A connection that has not said who it is."""
-        channel = await Channel.connect(self.audio_port)
+        channel = await Channel.connect(audio_port(self.program))
         self._channels.append(channel)
         return channel
 

@@ -1,229 +1,45 @@
 """Twilio's side of the wire, written from its documentation and apart from the service.
 
 The network signs what it sends with Twilio's own package, opens media sockets with the ``websockets``
-package, plays what it is sent in real time, returns marks when they are reached, and is asked over REST to
-dial, redirect and hang up. What becomes of a dialled telephone is decided by the test.
+package, and is asked over REST to dial, redirect and hang up. What becomes of a dialled telephone is for the
+test to decide.
 """
 
 import asyncio
-import base64
-import json
-import socket
-import struct
-from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
-from typing import Any, Self
+from typing import Self
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from aiohttp import ClientSession, encode_basic_auth, web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
-from support.program import ACCOUNT_SID, AUTH_TOKEN, Program
-from support.sound import Beat, Ears, Mouth, from_ulaw, to_ulaw
+from support.media_stream import MediaStream
+from support.numbers import new_number, new_sid
+from support.office import Office
+from support.program import ACCOUNT_SID, AUTH_TOKEN, Program, free_port
 
-ULAW_FRAME_BYTES = 160
-ULAW_SILENCE = 0xFF
 CALLED_NUMBER = "+13105550199"
 PATIENCE_S = 5.0
 
-_numbers = count(1)
+
+def twilio_settings(**changes: object) -> dict[str, object]:
+    """Settings of the gateway for a network whose REST interface has a port of its own."""
+    settings = {
+        "enabled": True,
+        "account_sid": ACCOUNT_SID,
+        "auth_token": AUTH_TOKEN,
+        "api_url": f"http://127.0.0.1:{free_port()}",
+        "request_timeout_s": 2,
+    }
+    return settings | changes
 
 
 def signature(url: str, form: Mapping[str, str] | None = None, token: str = AUTH_TOKEN) -> str:
     return str(RequestValidator(token).compute_signature(url, dict(form or {})))
-
-
-def new_sid(prefix: str) -> str:
-    return f"{prefix}{next(_numbers):032x}"
-
-
-def new_number() -> str:
-    """A number that no other call has, from the range that belongs to fiction."""
-    number = next(_numbers)
-    return f"+1{200 + number // 100 % 700}55501{number % 100:02d}"
-
-
-class MediaStream:
-    """One media WebSocket as the network carries it: 20 ms in, 20 ms out, marks, keys.
-
-    ``arrived`` is what came, when it came; ``heard`` what the party heard of it, in real time.
-    """
-
-    def __init__(self, ws: ClientConnection, call_sid: str) -> None:
-        self.ws = ws
-        self.call_sid = call_sid
-        self.stream_sid = new_sid("MZ")
-        self.mouth = Mouth()
-        self.arrived = Ears()
-        self.heard = Ears()
-        self.marks: list[str] = []
-        self.clears = 0
-        self.complaints: list[str] = []
-        self.over = asyncio.Event()
-        self._buffer = bytearray()
-        self._due: deque[tuple[int, str]] = deque()
-        self._played = 0
-        self._received = 0
-        self._sequence = count(1)
-        self._at_ms = 0
-        self._marked = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def start(self, parameters: Mapping[str, str]) -> None:
-        """Announce the stream and begin to talk and listen."""
-        await self.ws.send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
-        body = {
-            "accountSid": ACCOUNT_SID,
-            "streamSid": self.stream_sid,
-            "callSid": self.call_sid,
-            "tracks": ["inbound"],
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-            "customParameters": dict(parameters),
-        }
-        await self.send("start", body)
-        self._tasks = [
-            asyncio.create_task(self._talk(), name=f"mouth of {self.stream_sid}"),
-            asyncio.create_task(self._listen(), name=f"ear of {self.stream_sid}"),
-        ]
-
-    async def send(self, event: str, body: object) -> None:
-        message = {
-            "event": event,
-            "sequenceNumber": str(next(self._sequence)),
-            "streamSid": self.stream_sid,
-            event: body,
-        }
-        await self.ws.send(json.dumps(message))
-
-    async def press(self, digit: str) -> None:
-        await self.send("dtmf", {"track": "inbound_track", "digit": digit})
-
-    async def mark(self, within_s: float = PATIENCE_S) -> str:
-        """Wait until the network has returned one more mark."""
-        known = len(self.marks)
-        async with asyncio.timeout(within_s):
-            await self._marked.wait()
-        self._marked.clear()
-        return self.marks[known]
-
-    async def hang_up(self) -> None:
-        """The party puts the telephone down."""
-        await self.send("stop", {"accountSid": ACCOUNT_SID, "callSid": self.call_sid})
-        await self.close()
-
-    def reset(self) -> None:
-        """Let the connection die at once, without a word (TCP RST)."""
-        self._tasks[0].cancel()
-        reset(self.ws)
-
-    async def closed(self, within_s: float = PATIENCE_S) -> int | None:
-        """Wait until the service has closed the socket; returns the close code."""
-        async with asyncio.timeout(within_s):
-            await self.over.wait()
-        return self.ws.close_code
-
-    async def close(self) -> None:
-        for task in self._tasks[:1]:
-            task.cancel()
-        await self.ws.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.over.set()
-
-    async def _talk(self) -> None:
-        beat = Beat()
-        while not self.over.is_set():
-            frame = self.mouth.frame()
-            if frame is not None:
-                payload = base64.b64encode(to_ulaw(frame)).decode()
-                chunk = str(self._at_ms // 20 + 1)
-                media = {
-                    "track": "inbound",
-                    "chunk": chunk,
-                    "timestamp": str(self._at_ms),
-                    "payload": payload,
-                }
-                try:
-                    await self.send("media", media)
-                    await self._play()
-                except ConnectionClosed:
-                    return
-            else:
-                await self._play()
-            self._at_ms += 20
-            await beat.wait()
-
-    async def _send_media(self, frame: bytes) -> None:
-        media = {
-            "track": "inbound",
-            "chunk": str(self._at_ms // 20 + 1),
-            "timestamp": str(self._at_ms),
-            "payload": base64.b64encode(to_ulaw(frame)).decode(),
-        }
-        with suppress(ConnectionClosed):
-            await self.send("media", media)
-
-    async def _play(self) -> None:
-        frame = bytes(self._buffer[:ULAW_FRAME_BYTES])
-        del self._buffer[:ULAW_FRAME_BYTES]
-        self._played += len(frame)
-        if frame:
-            self.heard.hear(from_ulaw(frame))
-        while self._due and self._due[0][0] <= self._played:
-            await self._return_mark(self._due.popleft()[1])
-
-    async def _return_mark(self, name: str) -> None:
-        self.marks.append(name)
-        self._marked.set()
-        with suppress(ConnectionClosed):
-            await self.send("mark", {"name": name})
-
-    async def _listen(self) -> None:
-        try:
-            with suppress(ConnectionClosed):
-                async for message in self.ws:
-                    await self._take(message)
-        finally:
-            self.over.set()
-
-    async def _take(self, text: str | bytes) -> None:
-        if isinstance(text, bytes):
-            self.complaints.append("a binary message")
-            return
-        message: dict[str, Any] = json.loads(text)
-        if message["streamSid"] != self.stream_sid:
-            self.complaints.append("a message for another stream")
-        match message["event"]:
-            case "media":
-                ulaw = base64.b64decode(message["media"]["payload"], validate=True)
-                self._buffer += ulaw
-                self._received += len(ulaw)
-                self.arrived.hear(from_ulaw(ulaw))
-            case "mark":
-                self._due.append((self._received, message["mark"]["name"]))
-            case "clear":
-                self.clears += 1
-                self._played = self._received
-                self._buffer.clear()
-                while self._due:
-                    await self._return_mark(self._due.popleft()[1])
-            case event:
-                self.complaints.append(f"event {event}")
-
-
-def reset(ws: ClientConnection) -> None:
-    """End a connection with TCP RST."""
-    ws.transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-    )
-    ws.transport.abort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +80,7 @@ def stream_of(twiml: str) -> tuple[str, dict[str, str]]:
 
 @dataclass
 class TwilioNetwork:
-    """``async with TwilioNetwork(program, port)``: the REST interface on ``port``, and telephones.
+    """``async with TwilioNetwork(program)``: the REST interface that the program was told of, and telephones.
 
     ``refusals`` gives the status to answer a request to dial with, by the dialled number; 0 for no answer.
     ``nonsense`` gives what to answer instead of the new call's description, ``update_status`` the status to
@@ -272,7 +88,6 @@ class TwilioNetwork:
     """
 
     program: Program
-    port: int
     refusals: dict[str, int] = field(default_factory=dict)
     nonsense: dict[str, str] = field(default_factory=dict)
     update_status: int = 200
@@ -288,7 +103,8 @@ class TwilioNetwork:
         )
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        port = urlsplit(self.program.settings["gateways"]["twilio"]["api_url"]).port
+        await web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True).start()
         self._session = ClientSession()
         return self
 
@@ -363,6 +179,17 @@ class TwilioNetwork:
         form = self.voice_form(number)
         url, parameters = await self.announce(form)
         return await self.stream(url, form["CallSid"], parameters)
+
+    async def talk(self, office: Office) -> tuple[MediaStream, MediaStream, str]:
+        """A caller with an agent, ``ann``: their streams and the call's id."""
+        await office.hire("ann", "+12065550101")
+        number = new_number()
+        caller = await self.call(number)
+        await caller.press("1")
+        agent = await self.answer(await self.dialled())
+        call_id = await office.call_from(number)
+        await office.event(call_id, "agent.connected")
+        return caller, agent, call_id
 
     # Dialled telephones.
 
