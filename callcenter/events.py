@@ -40,7 +40,7 @@ class EventType(StrEnum):
     AGENT_CONNECTED = "agent.connected"
     HOLD_STARTED = "hold.started"
     HOLD_ENDED = "hold.ended"
-    CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system
+    CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system | transfer
     ACW_STARTED = "acw.started"
     ACW_ENDED = "acw.ended"  # disposition
 

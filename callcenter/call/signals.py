@@ -95,12 +95,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self._signals: asyncio.Queue[Signal] = asyncio.Queue()
-        self.keys_dropped = 0
 
     def put(self, signal: Signal) -> None:
         """Add a signal; never waits."""
         if isinstance(signal, Key) and self._signals.qsize() >= MAX_PENDING_KEYS:
-            self.keys_dropped += 1
             return
         self._signals.put_nowait(signal)
 
