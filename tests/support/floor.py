@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -94,6 +95,12 @@ class Floor:
 
     async def all_available(self) -> bool:
         return set((await self.states()).values()) == {"available"}
+
+    async def rest(self, within_s: float = 15) -> None:
+        """Wait until all agents are available."""
+        with suppress(AssertionError):
+            await eventually(self.all_available, within_s, "all agents are available")
+        assert Counter((await self.states()).values()) == {"available": len(self.agents)}
 
     async def events(self) -> list[asyncpg.Record]:
         """The events of all calls, each call's in order."""
