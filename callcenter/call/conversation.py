@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from enum import StrEnum
+from typing import Any
 
 from callcenter.call.context import CallContext, done, refuse
 from callcenter.call.party import Party
@@ -34,13 +35,14 @@ class Conversation:
         self._agent: Party = connected.agent
         self._agent_id = connected.offer.agent_id
         self._queue = connected.queue
+        self._answered_at = connected.at
         self.words: list[LegWords] = []
         self._sides: list[BridgeSide] = []
 
     async def run(self) -> EndedBy:
         """Talk until somebody hangs up; the events are written whatever happens."""
         context = self._context
-        self._write(EventType.AGENT_CONNECTED)
+        self._write(EventType.AGENT_CONNECTED, at=self._answered_at)
         by = EndedBy.SYSTEM
         try:
             async with AsyncExitStack() as stack:
@@ -157,5 +159,5 @@ class Conversation:
         done(command)
         return EndedBy.TRANSFER
 
-    def _write(self, type_: EventType, **data: str) -> None:
+    def _write(self, type_: EventType, **data: Any) -> None:
         self._context.journal.write(type_, queue=self._queue.name, agent=self._agent_id, **data)

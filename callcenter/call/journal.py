@@ -35,12 +35,13 @@ class Journal:
         queue: str | None = None,
         agent: str | None = None,
         leg: str | None = None,
+        at: datetime | None = None,
         **data: Any,
     ) -> Event:
-        """Record that something happened now."""
+        """Record that something happened now, or ``at`` where it was seen before it could be confirmed."""
         event = Event(
             type=type_,
-            at=self._now(),
+            at=at or self._now(),
             call_id=self.call_id,
             seq=len(self.events) + 1,
             chain_id=self.chain_id,

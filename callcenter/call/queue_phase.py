@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import ivr
 from callcenter import config
@@ -38,11 +39,12 @@ _REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """An agent answered and the caller is theirs."""
+    """An agent answered at ``at`` and the caller is theirs."""
 
     offer: Offer
     agent: Party
     queue: config.Queue
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -85,26 +87,28 @@ class QueuePhase:
     async def run(self) -> Connected | LeftReason:
         """Wait for an agent, or for a reason to leave.
 
-        Raises ``CallerGoneError`` when the caller hangs up; the events are written then.
+        The wait begins now, however long the database takes to confirm the place in line. Raises
+        ``CallerGoneError`` when the caller hangs up; the events are written then.
         """
         services, queue = self._context.services, self._queue
+        entered_at, self._entered_s = services.now(), self._context.seconds()
         priority = queue.priority + self._step.priority
         try:
             async with services.dispatcher.wait(self._context.call_id, queue, priority) as ticket:
-                return await self._wait(ticket)
+                return await self._wait(ticket, entered_at)
         except LineRefusedError as error:
             self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=error.reason.value)
             return error.reason
 
-    async def _wait(self, ticket: Ticket) -> Connected | LeftReason:
+    async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason:
         context = self._context
         context.move(CallInput.JOIN)
-        self._entered_s = context.seconds()
         assert ticket.place is not None
         self._position = self._original_position = ticket.place.position
         context.journal.write(
             EventType.QUEUE_ENTERED,
             queue=self._queue.name,
+            at=entered_at,
             position=self._original_position,
             priority=ticket.priority,
         )
@@ -138,8 +142,8 @@ class QueuePhase:
             match signal:
                 case Offered(offer, of) if of is ticket:
                     self._start_ring(offer)
-                case AgentArrived(reference, party) if self._ring and self._ring.reference == reference:
-                    if connected := await self._arrived(ticket, self._ring, party):
+                case AgentArrived(reference, party, at) if self._ring and self._ring.reference == reference:
+                    if connected := await self._arrived(ticket, self._ring, party, at):
                         return connected
                 case DialFailed(reference, result):
                     await self._dial_failed(ticket, reference, result)
@@ -207,7 +211,7 @@ class QueuePhase:
         if ring.is_dropped:
             await self._hang_up(offer.gateway, ring.call_ref)
 
-    async def _arrived(self, ticket: Ticket, ring: _Ring, agent: Party) -> Connected | None:
+    async def _arrived(self, ticket: Ticket, ring: _Ring, agent: Party, at: datetime) -> Connected | None:
         context = self._context
         ring.agent = agent
         ring.timer.cancel()
@@ -222,9 +226,10 @@ class QueuePhase:
             self._drop_telephone(ring)
             self._ask_for_offer(ticket)
             return None
-        context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=ring.offer.agent_id)
+        agent_id = ring.offer.agent_id
+        context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=agent_id, at=at)
         context.move(CallInput.CONNECT)
-        return Connected(ring.offer, agent, self._queue)
+        return Connected(ring.offer, agent, self._queue, at)
 
     async def _dial_failed(self, ticket: Ticket, reference: str, result: DialResult) -> None:
         ring = self._ring

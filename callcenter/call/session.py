@@ -7,6 +7,7 @@ Everything a phase hears comes through one inbox, in order. Every step is writte
 
 import asyncio
 import logging
+from datetime import datetime
 from uuid import UUID
 
 import ivr
@@ -36,13 +37,19 @@ _CAUSE_OF = {
 
 
 class CallSession:
-    """Carries one call. ``run`` does everything; the other methods put signals into the call's inbox."""
+    """Carries one call. ``run`` does everything; the other methods put signals into the call's inbox.
 
-    def __init__(self, call_id: UUID, caller: Party, inbox: Inbox, services: CallServices) -> None:
+    ``arrived_at`` is when the caller's leg came in.
+    """
+
+    def __init__(
+        self, call_id: UUID, caller: Party, inbox: Inbox, services: CallServices, arrived_at: datetime
+    ) -> None:
         self.call_id = call_id
         self.caller = caller
         self.inbox = inbox
         self._services = services
+        self._arrived_at = arrived_at
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
         self._connected: Connected | None = None
@@ -60,9 +67,9 @@ class CallSession:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
         return self._context is not None and self._context.expected_agent == reference
 
-    def agent_arrived(self, reference: str, agent: Party) -> None:
-        """Take the leg of an agent whom the call expects."""
-        self.inbox.put(AgentArrived(reference, agent))
+    def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
+        """Take the leg of an agent whom the call expects; it came in at ``at``."""
+        self.inbox.put(AgentArrived(reference, agent, at))
 
     def dial_failed(self, signal: DialFailed) -> None:
         """Take the news that a dialled agent did not come."""
@@ -98,7 +105,9 @@ class CallSession:
                 )
                 cause = await self._serve(self._context)
                 self._write_end(cause)
-                await self.caller.hang_up()
+                self._services.background.spawn(
+                    self.caller.hang_up(), name=f"hanging up the caller of call {self.call_id}"
+                )
                 await self._follow_up()
         except* Exception as group:
             log.error("call %s failed", self.call_id, exc_info=group)
@@ -172,13 +181,14 @@ class CallSession:
         info = self.caller.info
         self._journal.write(
             EventType.CALL_STARTED,
+            at=self._arrived_at,
             direction="inbound",
             gateway=info.gateway,
             call_ref=info.call_ref,
             node_id=str(self._services.node_id),
             **{"from": info.from_number, "to": info.to_number},
         )
-        self._journal.write(EventType.CALL_ANSWERED)
+        self._journal.write(EventType.CALL_ANSWERED, at=self._arrived_at)
 
     def _write_end(self, cause: EndCause) -> None:
         if self._context is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from callcenter.acd.dispatcher import Offer, Ticket
@@ -53,10 +54,11 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class AgentArrived:
-    """The dialled agent's leg came in; ``reference`` names the token it carried."""
+    """The dialled agent's leg came in at ``at``; ``reference`` names the token it carried."""
 
     reference: str
     party: "Party"
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from callcenter.call.party import Party
@@ -55,6 +56,7 @@ class CallSupervisor:
         A caller who was announced before the shutdown began still gets in. Raises ``LegRefusedError`` for a
         leg that is not expected here, ``OverloadedError`` for a caller there is no place for.
         """
+        arrived_at = self._services.now()
         try:
             expected = await self._services.leg_tokens.consume(leg.info.token, gateway=leg.info.gateway)
         except StorageError:
@@ -63,23 +65,23 @@ class CallSupervisor:
         leg.info = _identify(leg.info, expected)
         if expected.kind == "caller":
             self._check_room()
-            return self._begin(leg)
-        return self._join(leg, expected)
+            return self._begin(leg, arrived_at)
+        return self._join(leg, expected, arrived_at)
 
-    def _begin(self, leg: Leg) -> Party:
+    def _begin(self, leg: Leg, arrived_at: datetime) -> Party:
         call_id, inbox = uuid4(), Inbox()
         caller = Party(leg, self._services.pacer)
         self._legs += 1
         caller.on_key = lambda digit: inbox.put(Key(digit))
         caller.on_gone = lambda reason: self._leg_ended(inbox, Gone(caller, reason))
-        session = CallSession(call_id, caller, inbox, self._services)
+        session = CallSession(call_id, caller, inbox, self._services, arrived_at)
         self._sessions[call_id] = session
         task = asyncio.create_task(session.run(), name=f"call {call_id}")
         self._tasks[call_id] = task
         task.add_done_callback(lambda done: self._ended(call_id, done))
         return caller
 
-    def _join(self, leg: Leg, expected: ExpectedLeg) -> Party:
+    def _join(self, leg: Leg, expected: ExpectedLeg, arrived_at: datetime) -> Party:
         session = self._sessions.get(expected.call_id) if expected.call_id is not None else None
         reference = reference_of(leg.info.token)
         if session is None or not session.expects(reference):
@@ -87,7 +89,7 @@ class CallSupervisor:
         agent = Party(leg, self._services.pacer)
         self._legs += 1
         agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
-        session.agent_arrived(reference, agent)
+        session.agent_arrived(reference, agent, arrived_at)
         return agent
 
     def _cannot_join(self, reference: str) -> None:

@@ -39,3 +39,9 @@ def test_a_number_is_taken_even_when_handing_on_fails() -> None:
     except RuntimeError:
         pass
     assert [event.seq for event in journal.events] == [1]
+
+
+def test_what_was_seen_before_it_was_confirmed_keeps_its_time() -> None:
+    journal = Journal(uuid4(), uuid4(), lambda: START + timedelta(seconds=5), lambda _event: None)
+    assert journal.write(EventType.QUEUE_ENTERED, queue="sales", at=START).at == START
+    assert journal.write(EventType.OFFER_SENT, queue="sales").at == START + timedelta(seconds=5)
