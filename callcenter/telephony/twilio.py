@@ -297,9 +297,13 @@ class TwilioGateway:
             log.warning("twilio: a media socket was closed at its start: %s", error)
             await socket.close(code=1008, message=b"refused")
             return socket
+        # In a task of its own, so that not every frame has to climb through all middlewares to get here.
+        listening = asyncio.create_task(
+            self._listen(socket, codec, sink), name=f"media of leg {leg.info.leg_id}"
+        )
         reason = "lost"
         try:
-            reason = await self._listen(socket, codec, sink)
+            reason = await listening
         except ProtocolError as error:
             self.counters.protocol_errors += 1
             reason = "protocol error"
