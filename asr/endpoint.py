@@ -49,6 +49,8 @@ class Endpointer:
 
     def __init__(self, settings: EndpointSettings | None = None) -> None:
         self._settings = settings or EndpointSettings()
+        self._hangover = _frames(self._settings.hangover_ms)
+        self._cut_after = _frames(self._settings.cut_after_ms)
         self._lead: deque[bytes] = deque(maxlen=_frames(self._settings.pre_roll_ms))
         self._frames: list[bytes] = []
         self._voiced = bytearray()
@@ -80,17 +82,17 @@ class Endpointer:
         return utterance
 
     def _completed(self) -> Utterance | None:
-        if self._silent >= _frames(self._settings.hangover_ms):
+        if self._silent >= self._hangover:
             kept = len(self._frames) - self._silent + _frames(self._settings.tail_ms)
             utterance = self._take(kept)
             self._lead.extend(self._frames[kept:])
             self._reset()
             return utterance
         length = len(self._frames)
-        if length < _frames(self._settings.cut_after_ms):
+        if length < self._cut_after:
             return None
         pause = _frames(self._settings.pause_ms)
-        if length == _frames(self._settings.cut_after_ms) or self._silent == pause:
+        if length == self._cut_after or self._silent == pause:
             cut = self._quietest_pause()
             if cut is not None:
                 return self._cut(cut)
@@ -99,7 +101,7 @@ class Endpointer:
     def _quietest_pause(self) -> int | None:
         """The middle of the quietest pause in the later half: the number of frames before it."""
         best: tuple[float, int] | None = None
-        first = _frames(self._settings.cut_after_ms) // 2
+        first = self._cut_after // 2
         run = 0
         for index in range(first, len(self._voiced) + 1):
             if index < len(self._voiced) and not self._voiced[index]:

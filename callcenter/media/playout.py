@@ -244,13 +244,18 @@ class Playout:
         return most * _FRAME_US
 
     def _live_through(self, whole: bytes, now: int) -> list[SendAudio]:
-        room = max(0, self._live_ahead_us - self._ahead_us(now)) // _FRAME_US * FRAME_BYTES
-        passed = whole if len(whole) <= room else whole[len(whole) - room :]
-        self._dropped_bytes += len(whole) - len(passed)
-        if not passed:
-            return []
-        self._sent(len(passed) // FRAME_BYTES, now)
-        return [SendAudio(passed)]
+        begin = now if self._end_us is None or self._end_us < now else self._end_us
+        frames = len(whole) // FRAME_BYTES
+        room = (now + self._live_ahead_us - begin) // _FRAME_US
+        if frames > room:
+            frames = max(0, room)
+            self._dropped_bytes += len(whole) - frames * FRAME_BYTES
+            if not frames:
+                return []
+            whole = whole[-frames * FRAME_BYTES :]
+        self._end_us = begin + frames * _FRAME_US
+        self._sent_frames += frames
+        return [SendAudio(whole)]
 
     # Where we pace.
 
@@ -344,11 +349,12 @@ class Playout:
         self._live_rest = b""
 
     def _whole_frames(self, pcm16: bytes) -> bytes:
-        if self._live_rest:
-            pcm16 = self._live_rest + pcm16
-        rest = len(pcm16) % FRAME_BYTES
-        self._live_rest = pcm16[len(pcm16) - rest :] if rest else b""
-        return pcm16[: len(pcm16) - rest] if rest else pcm16
+        if not self._live_rest and not len(pcm16) % FRAME_BYTES:
+            return pcm16
+        pcm16 = self._live_rest + pcm16
+        whole = len(pcm16) - len(pcm16) % FRAME_BYTES
+        self._live_rest = pcm16[whole:]
+        return pcm16[:whole]
 
 
 def _us(seconds: float) -> int:

@@ -29,6 +29,7 @@ _ULAW_NAMES: Final = frozenset({"audio/x-mulaw", "audio/mulaw", "pcmu"})
 _DIGITS: Final = frozenset("0123456789*#ABCD")
 _STREAM_IDS: Final = ("streamSid", "stream_sid")
 
+_decode: Final = json.JSONDecoder().raw_decode
 _Event = tuple[CodecEvent, ...]
 
 
@@ -56,10 +57,13 @@ class TwilioCodec:
         """Read one message. Raises ``ProtocolError`` for anything the protocol does not allow."""
         if len(text) > MAX_MESSAGE_CHARS:
             raise ProtocolError(f"a message of {len(text)} characters; the limit is {MAX_MESSAGE_CHARS}")
+        text = text.strip()
         try:
-            message = json.loads(text)
+            message, end = _decode(text)
         except (ValueError, RecursionError):
             raise ProtocolError("a message that is not JSON") from None
+        if end != len(text):
+            raise ProtocolError("a message that is not JSON, but more")
         if type(message) is not dict:
             raise ProtocolError(f"a message that is {_shown(message)}, not an object")
         event = message.get("event")

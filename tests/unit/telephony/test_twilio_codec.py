@@ -61,6 +61,10 @@ def test_a_twilio_conversation() -> None:
     assert events[-1] == LegEnded("stop")
 
 
+def test_white_space_around_a_message_is_no_part_of_it(started: TwilioCodec) -> None:
+    assert started.receive(f"\r\n {media_message()} \n") == started.receive(media_message())
+
+
 def test_a_signalwire_conversation() -> None:
     events = all_events(SIGNALWIRE)
     assert events[0] == LegStarted(
@@ -123,6 +127,7 @@ def test_unknown_events_are_ignored_once_started_and_everything_after_stop(start
     [
         ("", "not JSON"),
         ("{", "not JSON"),
+        ("{} {}", "not JSON"),
         ("[" * 60_000, "not JSON"),
         ('{"event":"start","n":' + "9" * 5000 + "}", "not JSON"),
         ("[1]", "a list, not an object"),
