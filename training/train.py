@@ -1,7 +1,8 @@
 """Training: some processes of one thread each, every one with its own windows, in step by their gradients.
 
-On a small CPU that is faster than one process with several threads. A run has a budget of minutes; its
-state is stored every few minutes, and a later sitting goes on where it was, also with a larger budget.
+On a small CPU that is faster than one process with several threads. A run has a budget of minutes of
+processor time, so a busy machine makes it later and not worse; its state is stored every few minutes and on
+SIGTERM, and a later sitting goes on where it was, also with a larger budget.
 """
 
 import itertools
@@ -9,6 +10,7 @@ import json
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +36,7 @@ _PEAK_RATE, _LAST_SHARE, _WARM_UP_STEPS, _STEADY_SHARE = 1.5e-3, 0.01, 200, 0.1
 _WEIGHT_DECAY = 0.05
 _GRADIENT_NORM_MAX = 1.0
 _WORD_STEP = 4
-_SAVE_EVERY_S = 240.0
+_SAVE_EVERY_S = 120.0
 _REPORT_STEPS = 50
 _EARLY, _LATE, _LATE_FROM = (0.86, 0.11, 0.03), (0.55, 0.3, 0.15), 0.6
 _EARLY_FRAMES, _LATE_FRAMES = 5000, 7000
@@ -50,7 +52,10 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train: ``folder`` holds ``corpus`` and takes the checkpoint."""
+    """What to train: ``folder`` holds ``corpus`` and takes the checkpoint.
+
+    ``minutes`` are of each process's time on a processor, in all sittings together.
+    """
 
     folder: Path
     minutes: float
@@ -60,7 +65,10 @@ class Plan:
 
 
 def run(plan: Plan) -> None:
-    """Train until the budget is spent; raises ``RuntimeError`` where a process failed."""
+    """Train until the budget is spent or a signal ends the sitting.
+
+    Raises ``RuntimeError`` where a process failed.
+    """
     meeting = plan.folder / "meeting"
     meeting.unlink(missing_ok=True)
     os.environ.update(_ENVIRONMENT)
@@ -71,8 +79,16 @@ def run(plan: Plan) -> None:
     ]
     for worker in workers:
         worker.start()
+
+    def end_sitting(*_: object) -> None:
+        for worker in workers:
+            worker.terminate()
+
+    before = {number: signal.signal(number, end_sitting) for number in (signal.SIGTERM, signal.SIGINT)}
     for worker in workers:
         worker.join()
+    for number, handler in before.items():
+        signal.signal(number, handler)
     if any(worker.exitcode for worker in workers):
         raise RuntimeError("training failed; the checkpoint is that of the last few minutes")
 
@@ -81,7 +97,10 @@ def _work(plan: Plan, rank: int) -> None:
     torch.set_num_threads(1)
     meeting = (plan.folder / "meeting").resolve()
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=plan.processes)
-    Trainer(plan, rank).train()
+    trainer = Trainer(plan, rank)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, trainer.stop)
+    trainer.train()
     dist.destroy_process_group()
 
 
@@ -90,7 +109,7 @@ class Trainer:
 
     def __init__(self, plan: Plan, rank: int) -> None:
         torch.manual_seed(plan.seed)
-        self._plan, self._rank = plan, rank
+        self._plan, self._rank, self._stopping = plan, rank, False
         shards = corpus.load(plan.folder / "corpus", "speech")
         phonemes = phonemes_of(shards[0])
         self._tokens = Tokens.build()
@@ -120,17 +139,21 @@ class Trainer:
             weight.grad = self._exchange[at : at + weight.numel()].view_as(weight)
             at += weight.numel()
 
+    def stop(self, *_: object) -> None:
+        """End the sitting after the present step; a signal's handler."""
+        self._stopping = True
+
     def train(self) -> None:
-        """Until the budget is spent."""
-        began, saved_s = time.monotonic() - self._spent_s, self._spent_s
+        """Until the budget is spent or the first process is asked to stop."""
+        began, saved_s = time.process_time() - self._spent_s, self._spent_s
         progress = 0.0
         reports: list[Losses] = []
         for _ in itertools.count():
             late = progress > _LATE_FROM
             batch = self._windows.batch(_LATE if late else _EARLY, _LATE_FRAMES if late else _EARLY_FRAMES)
             taught = self._teach(batch)
-            self._spent_s = time.monotonic() - began
-            progress = self._agree(self._spent_s / 60 / self._plan.minutes)
+            self._spent_s = time.process_time() - began
+            progress = self._agree(1.0 if self._stopping else self._spent_s / 60 / self._plan.minutes)
             if progress >= 1:
                 break
             self._learn(progress)
