@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from callcenter.call.journal import Journal
@@ -16,7 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class CallerGoneError(CallCenterError):
-    """The caller's leg ended; the phase under way has written what that means."""
+    """The caller's leg ended at ``at``; the phase under way has written what that means."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("the caller has gone")
+        self.at = at
 
 
 class HangUpAskedError(CallCenterError):

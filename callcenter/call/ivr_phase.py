@@ -59,7 +59,7 @@ class IvrPhase:
                 return self._feed(ivr.Timeout(timer))
             case Gone(party) if party is self._context.caller:
                 self._feed(ivr.HungUp())
-                raise CallerGoneError
+                raise CallerGoneError(self._context.services.now())
             case Command() if signal.name == "hangup":
                 done(signal)
                 raise HangUpAskedError

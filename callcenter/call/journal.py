@@ -38,7 +38,12 @@ class Journal:
         at: datetime | None = None,
         **data: Any,
     ) -> Event:
-        """Record that something happened now, or ``at`` where it was seen before it could be confirmed."""
+        """Record that something happened now, or ``at`` where it was seen before it could be confirmed.
+
+        No event lies before its predecessor.
+        """
+        if at is not None and self.events:
+            at = max(at, self.events[-1].at)
         event = Event(
             type=type_,
             at=at or self._now(),

@@ -148,7 +148,7 @@ class QueuePhase:
                 case DialFailed(reference, result):
                     await self._dial_failed(ticket, reference, result)
                 case Gone(party) if party is context.caller:
-                    raise CallerGoneError
+                    raise CallerGoneError(context.services.now())
                 case Key(digit) if digit == self._step.exit_key:
                     return self._leave(LeftReason.KEY)
                 case TimerFired() if signal is self._waited:

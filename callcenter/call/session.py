@@ -50,6 +50,7 @@ class CallSession:
         self.inbox = inbox
         self._services = services
         self._arrived_at = arrived_at
+        self._gone_at: datetime | None = None
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
         self._connected: Connected | None = None
@@ -139,7 +140,8 @@ class CallSession:
                         if await self._transferred(number):
                             return EndCause.TRANSFERRED
                         event = ivr.TransferFailed()
-        except CallerGoneError:
+        except CallerGoneError as gone:
+            self._gone_at = gone.at
             return EndCause.CALLER_HANGUP
         except HangUpAskedError:
             return EndCause.COMPLETED
@@ -197,7 +199,7 @@ class CallSession:
             self._context.move(CallInput.END)
         short_s = self._services.settings.metrics.short_abandon_s
         outcome = timeline.outcome_of([*self._journal.events], cause, short_s)
-        self._journal.write(EventType.CALL_ENDED, cause=cause.value, outcome=outcome.value)
+        self._journal.write(EventType.CALL_ENDED, at=self._gone_at, cause=cause.value, outcome=outcome.value)
         if self._context is not None:
             while (signal := self.inbox.next_pending()) is not None:
                 self._context.dismiss(signal)
@@ -205,10 +207,10 @@ class CallSession:
     async def _follow_up(self) -> None:
         """Wait for the last words and the agent's wrap-up, side by side; the agent waits for no words."""
         async with asyncio.TaskGroup() as tasks:
-            for words in self._words:
-                tasks.create_task(words.finish(), name=f"last words of call {self.call_id}")
             if self._connected is not None:
                 tasks.create_task(self._wrap_up(self._connected), name=f"wrap-up of call {self.call_id}")
+            for words in self._words:
+                tasks.create_task(words.finish(), name=f"last words of call {self.call_id}")
 
     async def _wrap_up(self, connected: Connected) -> None:
         agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher

@@ -31,7 +31,7 @@ class VoicemailPhase:
         context = self._context
         context.move(CallInput.RECORD)
         if not await context.caller.play(context.services.prompts.beep()):
-            raise CallerGoneError
+            raise CallerGoneError(self._context.services.now())
         longest = asyncio.get_running_loop().call_later(
             self._step.max_s, context.inbox.put, Recorded("longest")
         )
@@ -70,7 +70,7 @@ class VoicemailPhase:
                 case Key(digit) if digit in STOP_KEYS:
                     return "key"
                 case Gone(party) if party is context.caller:
-                    raise CallerGoneError
+                    raise CallerGoneError(self._context.services.now())
                 case Command() as command if command.name == "hangup":
                     done(command)
                     raise HangUpAskedError

@@ -45,3 +45,4 @@ def test_what_was_seen_before_it_was_confirmed_keeps_its_time() -> None:
     journal = Journal(uuid4(), uuid4(), lambda: START + timedelta(seconds=5), lambda _event: None)
     assert journal.write(EventType.QUEUE_ENTERED, queue="sales", at=START).at == START
     assert journal.write(EventType.OFFER_SENT, queue="sales").at == START + timedelta(seconds=5)
+    assert journal.write(EventType.CALL_ENDED, at=START).at == START + timedelta(seconds=5)
