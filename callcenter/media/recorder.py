@@ -6,6 +6,7 @@ fails and says so, and its call goes on. The same holds for a full disk.
 """
 
 import asyncio
+import itertools
 import logging
 import queue
 import threading
@@ -28,6 +29,8 @@ AGENT: Final = 1
 """The right channel."""
 
 FLUSH_EVERY_S: Final = 0.5
+FLUSH_TURNS: Final = 10
+"""In how many parts the recordings are flushed, one after another."""
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """What one recording holds while the disk does not take it: 32 s of two channels."""
 MAX_JOBS: Final = 1024
@@ -120,7 +123,8 @@ class RecordingWriter:
         self._flush_every_s = flush_every_s
         self._max_jobs = max_jobs
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._open: set[Recording] = set()
+        self._open: dict[Recording, int] = {}
+        self._turns = itertools.cycle(range(FLUSH_TURNS))
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._stopped = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -158,7 +162,7 @@ class RecordingWriter:
         if channels not in (1, 2):
             raise ValueError(f"{channels} channels; a recording has 1 or 2")
         recording = Recording(self, RecordingFile(path, channels), channels, on_failed)
-        self._open.add(recording)
+        self._open[recording] = next(self._turns)
         recording.hand_over()
         return recording
 
@@ -170,13 +174,15 @@ class RecordingWriter:
         return True
 
     async def _flush(self) -> None:
-        while True:
-            await asyncio.sleep(self._flush_every_s)
-            for recording in self._open:
-                recording.hand_over()
+        """Hand over what waits, in turns: all at once the event loop would have to wait for the thread."""
+        for turn in itertools.cycle(range(FLUSH_TURNS)):
+            await asyncio.sleep(self._flush_every_s / FLUSH_TURNS)
+            for recording, its_turn in self._open.items():
+                if its_turn == turn:
+                    recording.hand_over()
 
     def _closed(self, recording: Recording) -> None:
-        self._open.discard(recording)
+        self._open.pop(recording, None)
         recording.done(recording.file.duration_s)
 
     # On the thread.
