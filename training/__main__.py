@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, help="corpus and checkpoint (default: var/training)")
     parser.add_argument("--model", type=Path, help="the finished model (default: FOLDER/model)")
     parser.add_argument("--minutes", type=float, default=_MINUTES, help="of processor time, all sittings")
+    parser.add_argument("--start", type=Path, help="a finished model's folder to go on from")
     parser.add_argument("--processes", type=int, default=2, help="of one thread each")
     parser.add_argument("--shards", type=int, default=_SPEECH_SHARDS, help="of 1,000 utterances each")
     parser.add_argument("--other-shards", type=int, default=_OTHER_SHARDS, help="of 200 sounds, not speech")
@@ -75,7 +76,7 @@ def _train(options: argparse.Namespace) -> None:
     from training.train import Plan, run
 
     minutes, width = (_QUICK_MINUTES, _QUICK_WIDTH) if options.quick else (options.minutes, _WIDTH)
-    run(Plan(options.folder, minutes, options.processes, width, options.seed))
+    run(Plan(options.folder, minutes, options.processes, width, options.seed, options.start))
 
 
 def _export(options: argparse.Namespace) -> None:

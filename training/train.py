@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from training import corpus
 from training.channel import FRAMES_PER_S
 from training.examples import example, phonemes_of
+from training.finished import start_from
 from training.losses import Losses, losses
 from training.model import Size, SpeechModel
 from training.start import prepare
@@ -32,12 +33,14 @@ from training.tokens import Tokens
 from training.windows import Batch, Windows
 
 CHECKPOINT = "checkpoint.pt"
-_PEAK_RATE, _LAST_SHARE, _WARM_UP_STEPS, _STEADY_SHARE = 1.5e-3, 0.01, 200, 0.1
+_PEAK_RATE, _GENTLE_RATE = 1.5e-3, 4e-4
+_WARM_UP_STEPS, _GENTLE_WARM_UP_STEPS = 200, 50
+_LAST_SHARE, _STEADY_SHARE = 0.01, 0.1
 _WEIGHT_DECAY = 0.05
 _GRADIENT_NORM_MAX = 1.0
 _WORD_STEP = 4
 _SAVE_EVERY_S = 120.0
-_REPORT_STEPS = 50
+_REPORT_STEPS = 25
 _EARLY, _LATE, _LATE_FROM = (0.86, 0.11, 0.03), (0.55, 0.3, 0.15), 0.6
 _EARLY_FRAMES, _LATE_FRAMES = 5000, 7000
 _ENVIRONMENT = {
@@ -54,7 +57,8 @@ _ENVIRONMENT = {
 class Plan:
     """What to train: ``folder`` holds ``corpus`` and takes the checkpoint.
 
-    ``minutes`` are of each process's time on a processor, in all sittings together.
+    ``minutes`` are of each process's time on a processor, in all sittings together. ``start`` is the folder
+    of a finished model to go on from, more gently, instead of from nothing.
     """
 
     folder: Path
@@ -62,6 +66,7 @@ class Plan:
     processes: int = 2
     width: int = 192
     seed: int = 1
+    start: Path | None = None
 
 
 def run(plan: Plan) -> None:
@@ -130,7 +135,10 @@ class Trainer:
             np.random.default_rng([plan.seed, rank, self._step]),
         )
         if fresh:
-            prepare(self._model, _features(self._windows.batch(_EARLY, _EARLY_FRAMES)))
+            if plan.start is None:
+                prepare(self._model, _features(self._windows.batch(_EARLY, _EARLY_FRAMES)))
+            else:
+                start_from(plan.start, self._model, self._tokens)
             for value in self._model.state_dict().values():
                 dist.broadcast(value, 0)
         self._exchange = torch.zeros(sum(weight.numel() for weight in self._weights) + 1)
@@ -149,7 +157,7 @@ class Trainer:
         progress = 0.0
         reports: list[Losses] = []
         for _ in itertools.count():
-            late = progress > _LATE_FROM
+            late = progress > _LATE_FROM or self._plan.start is not None
             batch = self._windows.batch(_LATE if late else _EARLY, _LATE_FRAMES if late else _EARLY_FRAMES)
             taught = self._teach(batch)
             self._spent_s = time.process_time() - began
@@ -197,10 +205,15 @@ class Trainer:
 
     def _learn(self, progress: float) -> None:
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._step, progress)
+            group["lr"] = self._rate(progress)
         nn.utils.clip_grad_norm_(self._weights, _GRADIENT_NORM_MAX)
         self._optimizer.step()
         self._step += 1
+
+    def _rate(self, progress: float) -> float:
+        if self._plan.start is None:
+            return _PEAK_RATE * rate_share(self._step / _WARM_UP_STEPS, progress)
+        return _GENTLE_RATE * rate_share(self._step / _GENTLE_WARM_UP_STEPS, progress)
 
     def _report(self, reports: list[Losses], progress: float) -> None:
         names = ("text", "timestamps", "phonemes", "words", "guides", "accuracy")
@@ -211,7 +224,7 @@ class Trainer:
         line = {
             "step": self._step,
             "minutes": round(self._spent_s / 60, 2),
-            "rate": round(learning_rate(self._step, progress), 6),
+            "rate": round(self._rate(progress), 6),
             **means,
             "hours": round(hours, 2),
             "times_real_time": round(hours * 3600 / self._spent_s),
@@ -244,12 +257,14 @@ class Trainer:
         return True
 
 
-def learning_rate(step: int, progress: float) -> float:
-    """Rises for some steps, stays, then falls along a cosine; ``progress`` of 0 to 1."""
-    warm = min(1.0, (step + 1) / _WARM_UP_STEPS)
+def rate_share(warm: float, progress: float) -> float:
+    """Of the highest learning rate: rises until ``warm`` is 1, stays, then falls along a cosine.
+
+    ``progress`` is 0 to 1.
+    """
     fallen = max(progress - _STEADY_SHARE, 0.0) / (1 - _STEADY_SHARE)
     cosine = 0.5 * (1 + math.cos(math.pi * min(fallen, 1.0)))
-    return _PEAK_RATE * warm * (_LAST_SHARE + (1 - _LAST_SHARE) * cosine)
+    return min(warm, 1.0) * (_LAST_SHARE + (1 - _LAST_SHARE) * cosine)
 
 
 def _features(batch: Batch) -> Tensor:
