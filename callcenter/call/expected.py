@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 TTL_S = 60.0
 """How long an announced leg is waited for."""
-STORE_TIMEOUT_S = 5.0
+STORE_TIMEOUT_S = 8.0
 """A gateway that gets no answer in time tells the caller nothing; one that is refused says so."""
 
 
