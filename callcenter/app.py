@@ -131,7 +131,14 @@ async def serving(
         await stack.enter_async_context(stores.events)
         services = await _open_calls(stack, settings, stores, node_id, recognizer, flows)
         supervisor = CallSupervisor(services)
-        relay = CallRelay(node_id, supervisor, stores.calls, stores.leg_tokens, Messages(stores.database))
+        relay = CallRelay(
+            node_id,
+            supervisor,
+            stores.calls,
+            stores.leg_tokens,
+            Messages(stores.database),
+            settings.gateways.transfer_prefixes,
+        )
         await stack.enter_async_context(relay.attached(stores.listener, services.background))
         gateways = await _open_gateways(stack, place, urls, services, supervisor, relay)
         await stack.enter_async_context(

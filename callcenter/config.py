@@ -92,7 +92,13 @@ class Asterisk(Section):
 
 
 class Gateways(Section):
-    """The networks calls come from."""
+    """The networks calls come from.
+
+    Through the API calls may be transferred only to numbers that begin with one of ``transfer_prefixes``:
+    a stolen token must not dial premium numbers. Flows may transfer to what their author wrote.
+    """
+
+    transfer_prefixes: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]] = []
 
     twilio: Twilio = Twilio()
     asterisk: Asterisk = Asterisk()

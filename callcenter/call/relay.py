@@ -7,14 +7,14 @@ process; the media live in one. The message goes over the database's notificatio
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
 from callcenter.call.background import Background
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.errors import CallCenterError, NotFoundError, StorageError, TransitionError
+from callcenter.errors import CallCenterError, NotFoundError, StorageError, TransitionError, UsageError
 from callcenter.storage.calls import Calls
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
@@ -40,12 +40,14 @@ class CallRelay:
         calls: Calls,
         leg_tokens: LegTokens,
         messages: Messages,
+        transfer_prefixes: Sequence[str],
     ) -> None:
         self._node_id = node_id
         self._supervisor = supervisor
         self._calls = calls
         self._leg_tokens = leg_tokens
         self._messages = messages
+        self._transfer_prefixes = tuple(transfer_prefixes)
         self._asked: dict[str, asyncio.Future[None]] = {}
 
     @asynccontextmanager
@@ -66,7 +68,12 @@ class CallRelay:
 
         Raises ``NotFoundError`` for a call that is not in progress and ``TransitionError`` for a command
         that its state does not allow. The disposition is given after the end, while the agent wraps up.
+        Raises ``UsageError`` for a transfer to a number that the settings do not allow.
         """
+        if command == "transfer" and not argument.startswith(self._transfer_prefixes):
+            raise UsageError(
+                "transfers to this number are not allowed: gateways.transfer_prefixes names those that are"
+            )
         call = await self._calls.get(call_id)
         if call.ended_at is not None and command != "disposition":
             raise TransitionError(f"the call {call_id} has ended")

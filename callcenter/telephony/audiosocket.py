@@ -50,6 +50,7 @@ MAX_BACKLOG_BYTES = 32 * 1024
 """About 2 s of audio; more unsent than this and frames are dropped and counted."""
 CLOSE_TIMEOUT_S = 2.0
 ARI_TIMEOUT_S = 10.0
+CLOSE_WAIT_S = 5.0
 MAX_NUMBER_CHARS = 64
 
 OwnerOf = Callable[[str], Awaitable[UUID | None]]
@@ -131,7 +132,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     name: str = "asterisk"
     counters: MediaCounters = field(default_factory=MediaCounters)
     _server: asyncio.Server | None = None
-    _connections: set[asyncio.Task[None]] = field(default_factory=set)
+    _connections: dict[asyncio.Task[None], asyncio.WriteTransport] = field(default_factory=dict)
     _strangers: int = 0
 
     @property
@@ -154,9 +155,10 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         """Stop listening and end the connections that are left."""
         assert self._server is not None
         self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for transport in self._connections.values():
+            transport.abort()
+        if self._connections:
+            await asyncio.wait(list(self._connections), timeout=CLOSE_WAIT_S)
 
     def routes(self) -> list[web.RouteDef]:
         """The HTTP routes to serve."""
@@ -193,8 +195,8 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         task = asyncio.current_task()
         assert task is not None
         task.set_name("audiosocket connection")
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = writer.transport
+        task.add_done_callback(lambda ended: self._connections.pop(ended, None))
         _tune(writer)
         codec = AudioSocketCodec()
         leg = AudioSocketLeg(writer, codec, self.counters)

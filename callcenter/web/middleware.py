@@ -55,7 +55,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPRedirection:
         raise
     except web.HTTPException as error:
-        response = problem_response(problem_of_status(error.status, error.reason))
+        said = error.text if error.text != f"{error.status}: {error.reason}" else None
+        response = problem_response(problem_of_status(error.status, said or error.reason))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response

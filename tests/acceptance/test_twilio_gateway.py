@@ -164,6 +164,15 @@ class TestACall:
         types = await office.types(call_id)
         assert types.index("hold.ended") < types.index("conversation.ended")
 
+    async def test_a_transfer_to_a_number_that_is_not_allowed(
+        self, network: TwilioNetwork, office: Office
+    ) -> None:
+        _, _, call_id = await network.talk(office)
+        status, answer = await office.ask("POST", f"/calls/{call_id}/transfer", {"to": "+19005550142"})
+        assert status == 422
+        assert "gateways.transfer_prefixes" in answer["error"]["message"]
+        await office.command(call_id, "hangup")
+
     async def test_a_blind_transfer(self, network: TwilioNetwork, office: Office) -> None:
         caller, agent, call_id = await network.talk(office)
         await office.command(call_id, "transfer", {"to": "+14155550142"})

@@ -152,7 +152,9 @@ def new_program(folder: Path, **settings: Any) -> Program:
         "agents": [],
         "routes": [{"number": "*", "flow": "flow.yaml"}],
     }
-    program = Program(folder, whole | settings, port)
+    given = whole | settings
+    given["gateways"] = {"transfer_prefixes": ["+1415555"]} | given["gateways"]
+    program = Program(folder, given, port)
     program.save()
     return program
 
