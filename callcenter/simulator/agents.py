@@ -117,8 +117,10 @@ class Agent:
         ended_at = truth.ended_at or world.now()
         await asyncio.sleep(max(ended_at + self.plan.wrap_up_s - world.now(), 0.0))
         self._wrapping_up = False
+        asked_at = world.now()
         await self._tell("ready")
-        truth.wrap_up_ended_at = world.now()
+        # The service took note somewhere between the asking and its answer.
+        truth.wrap_up_ended_at = (asked_at + world.now()) / 2
         world.report(self.plan.id, "is ready", call=meeting.plan.number)
 
     def _sent_away(self, meeting: Meeting, offer: Offered) -> None:

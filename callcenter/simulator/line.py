@@ -25,6 +25,7 @@ FRAME_S = FRAME_MS / 1000
 HEARD_MAX_BYTES = 1800 * RATE_HZ
 """What a party heard is kept for half an hour; later sound is played but not kept."""
 
+GOODBYE_TIMEOUT_S = 1.0
 _SAYINGS_MAX = 8
 _ROOM = room_noise(seed=1)
 _GARBAGE_EVERY = 10
@@ -79,6 +80,7 @@ class Line:
         self._sayings: deque[Saying] = deque()
         self._heard = bytearray()
         self._end: LineEnd | None = None
+        self._lost = False
         self.started_at = 0.0
         self.frame = 0
         self.voiced_frames = 0
@@ -100,6 +102,9 @@ class Line:
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._lost:
+                # The service may have said goodbye just before our frame could not be sent.
+                await asyncio.wait({tasks[1]}, timeout=GOODBYE_TIMEOUT_S)
         finally:
             tasks[0].cancel()
             await self._ws.close()
@@ -164,7 +169,7 @@ class Line:
         await self._send(self._writer.start(parameters))
         announced.set()
         loop = asyncio.get_running_loop()
-        while self._end is None:
+        while self._end is None and not self._lost:
             wait_s = self.time_of(self.frame) - loop.time()
             await asyncio.sleep(max(wait_s, 0.0))
             self.figures.lateness_ms.append((loop.time() - self.time_of(self.frame)) * 1000)
@@ -238,4 +243,4 @@ class Line:
         try:
             await self._ws.send_str(text)
         except (ConnectionError, ClientConnectionError, RuntimeError):
-            self._end = self._end or LineEnd.DROPPED
+            self._lost = True
