@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ from training.text import held_out_texts
 _WINDOW_TURNS, _WINDOW_MAX_S = (2, 5), 15.0
 _LONG_TURNS, _LONG_MAX_S = (5, 9), 29.0
 _GAP_S = (0.3, 1.2)
+_THREADS = 2
+_CONTEXT = 600
 _FLOOR = 10 ** (-60 / 20)
 _OTHER_KINDS = {**nonspeech.KINDS, "house_music": nonspeech.house_music}
 _NOT_A_WORD = re.compile(r"[^a-z0-9' ]")
@@ -68,8 +71,7 @@ def evaluate(folder: Path, count: int) -> dict[str, Any]:
     windows = list(islice(joined(trained, held_out, _WINDOW_TURNS, _WINDOW_MAX_S), max(count // 2, 1)))
     long_windows = list(islice(joined(trained, held_out, _LONG_TURNS, _LONG_MAX_S), max(count // 5, 1)))
     others = other_sounds(count * 7 // 5)
-    padded = [(kind, bool(whisper(sound))) for kind, sound in others]
-    cut = [(kind, bool(engine(sound))) for kind, sound in others]
+    padded, cut = spoke(whisper, others), spoke(engine, others)
     figures = Figures(
         training_voices_wer_padded=error_rate(whisper, trained),
         training_voices_wer_cut=error_rate(engine, trained),
@@ -89,7 +91,7 @@ def evaluate(folder: Path, count: int) -> dict[str, Any]:
 
 
 def _whisper(folder: Path) -> Hear:
-    model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
+    model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=_THREADS)
 
     def hear(sound: Sound) -> str:
         segments, _ = model.transcribe(doubled(sound), language="en", condition_on_previous_text=False)
@@ -99,7 +101,9 @@ def _whisper(folder: Path) -> Hear:
 
 
 def _engine(folder: Path) -> Hear:
-    engine = WhisperEngine(WhisperSettings(model=str(folder.resolve()), device="cpu", context=600))
+    engine = WhisperEngine(
+        WhisperSettings(model=str(folder.resolve()), device="cpu", workers=_THREADS, context=600)
+    )
     engine.load()
 
     def hear(sound: Sound) -> str:
@@ -152,7 +156,17 @@ def other_sounds(count: int) -> list[tuple[str, Sound]]:
 def error_rate(hear: Hear, said: list[Said]) -> float:
     """Word error rate without regard to case and punctuation; a digit string is one word."""
     references = [plain(text) for text, _ in said]
-    return float(jiwer.wer(references, [plain(hear(sound)) for _, sound in said]))
+    return float(jiwer.wer(references, [plain(text) for text in _heard(hear, said)]))
+
+
+def spoke(hear: Hear, others: list[tuple[str, Sound]]) -> list[tuple[str, bool]]:
+    """Whether words were heard in sounds that are not speech."""
+    return [(kind, bool(text)) for (kind, _), text in zip(others, _heard(hear, others), strict=True)]
+
+
+def _heard(hear: Hear, sounds: list[tuple[str, Sound]]) -> list[str]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(hear, [sound for _, sound in sounds]))
 
 
 def plain(text: str) -> str:

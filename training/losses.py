@@ -35,6 +35,10 @@ class Losses:
     guides: Tensor
     accuracy: Tensor
 
+    def figures(self) -> dict[str, float]:
+        """All of them by name, without their history."""
+        return {name: float(getattr(self, name).detach()) for name in self.__slots__}
+
     def total(self) -> Tensor:
         """What is minimised."""
         return (

@@ -26,7 +26,7 @@ from training import corpus
 from training.channel import FRAMES_PER_S
 from training.examples import example, phonemes_of
 from training.finished import start_from
-from training.losses import Losses, losses
+from training.losses import losses
 from training.model import Size, SpeechModel
 from training.start import prepare
 from training.tokens import Tokens
@@ -155,7 +155,7 @@ class Trainer:
         """Until the budget is spent or the first process is asked to stop."""
         began, saved_s = time.process_time() - self._spent_s, self._spent_s
         progress = 0.0
-        reports: list[Losses] = []
+        reports: list[dict[str, float]] = []
         for _ in itertools.count():
             late = progress > _LATE_FROM or self._plan.start is not None
             batch = self._windows.batch(_LATE if late else _EARLY, _LATE_FRAMES if late else _EARLY_FRAMES)
@@ -176,7 +176,7 @@ class Trainer:
         if self._rank == 0:
             self._save()
 
-    def _teach(self, batch: Batch) -> Losses:
+    def _teach(self, batch: Batch) -> dict[str, float]:
         """Compute the gradients of a batch into the buffer that is exchanged."""
         self._exchange.zero_()
         offset = self._step % _WORD_STEP
@@ -193,7 +193,7 @@ class Trainer:
         if not torch.isfinite(total):
             raise RuntimeError(f"the loss is no number at step {self._step}")
         total.backward()
-        return taught
+        return taught.figures()
 
     def _agree(self, progress: float) -> float:
         """Take the mean of all gradients, and the first process's ``progress``, so that all stay alike."""
@@ -215,11 +215,8 @@ class Trainer:
             return _PEAK_RATE * rate_share(self._step / _WARM_UP_STEPS, progress)
         return _GENTLE_RATE * rate_share(self._step / _GENTLE_WARM_UP_STEPS, progress)
 
-    def _report(self, reports: list[Losses], progress: float) -> None:
-        names = ("text", "timestamps", "phonemes", "words", "guides", "accuracy")
-        means = {
-            name: round(float(np.mean([float(getattr(one, name)) for one in reports])), 3) for name in names
-        }
+    def _report(self, reports: list[dict[str, float]], progress: float) -> None:
+        means = {name: round(float(np.mean([one[name] for one in reports])), 3) for name in reports[0]}
         hours = self._audio_s * self._plan.processes / 3600
         line = {
             "step": self._step,
