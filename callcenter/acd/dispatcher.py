@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -107,8 +108,10 @@ class Dispatcher:
         self._wake.set()
 
     @asynccontextmanager
-    async def wait(self, call_id: UUID, queue: config.Queue, priority: int) -> AsyncIterator[Ticket]:
-        """Stand in line until the block ends; raises ``LineRefusedError``.
+    async def wait(
+        self, call_id: UUID, queue: config.Queue, priority: int, since: datetime | None = None
+    ) -> AsyncIterator[Ticket]:
+        """Stand in line until the block ends, as of ``since`` (now if ``None``); raises ``LineRefusedError``.
 
         Whatever ends the block, the caller is out of the line and an agent held by an offer is free after
         it; while the database is away that goes on in the background.
@@ -118,7 +121,7 @@ class Dispatcher:
         ticket = Ticket(self._line, self._node_id, call_id, queue, priority)
         self._tickets[call_id] = ticket
         try:
-            await ticket.enter()
+            await ticket.enter(since)
             self.nudge()
             yield ticket
         finally:

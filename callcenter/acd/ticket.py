@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -73,10 +74,10 @@ class Ticket:
         """Whether the caller stands in line and no offer is known of."""
         return self.place is not None and not (self.served or self._in_hand or self._arrived.is_set())
 
-    async def enter(self) -> None:
-        """Stand in line; raises ``LineRefusedError``."""
+    async def enter(self, since: datetime | None = None) -> None:
+        """Stand in line as of ``since``, when the caller asked for it; raises ``LineRefusedError``."""
         place = await retrying(
-            lambda: self._line.enter(self.call_id, self._node_id, self._settings, self.priority),
+            lambda: self._line.enter(self.call_id, self._node_id, self._settings, self.priority, since),
             deadline_s=PATIENCE_S,
         )
         if isinstance(place, LeftReason):

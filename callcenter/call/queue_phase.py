@@ -94,7 +94,7 @@ class QueuePhase:
         entered_at, self._entered_s = services.now(), self._context.seconds()
         priority = queue.priority + self._step.priority
         try:
-            async with services.dispatcher.wait(self._context.call_id, queue, priority) as ticket:
+            async with services.dispatcher.wait(self._context.call_id, queue, priority, entered_at) as ticket:
                 return await self._wait(ticket, entered_at)
         except LineRefusedError as error:
             self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=error.reason.value)

@@ -103,26 +103,36 @@ class QueueLine:
         self._database = database
 
     async def enter(
-        self, call_id: UUID, node_id: UUID, queue: config.Queue, priority: int
+        self,
+        call_id: UUID,
+        node_id: UUID,
+        queue: config.Queue,
+        priority: int,
+        since: datetime | None = None,
     ) -> Place | LeftReason:
         """Stand in line; ``LeftReason.FULL`` or ``EMPTY`` (nobody signed in) when the queue refuses.
 
-        May be repeated after an outage: a call that stands in line already gets its own place.
+        ``since`` is when the caller asked for it, now if ``None``: who asked first stands first, even when a
+        busy database took the other one in first. May be repeated after an outage: a call that stands in
+        line already gets its own place.
         """
-        async with self._database.transaction() as connection:
-            await connection.execute(sql.LOCK_QUEUE, queue.name)
-            row = await connection.fetchrow(
-                sql.ENTER,
-                call_id,
-                node_id,
-                queue.name,
-                priority,
-                queue.max_length,
-                queue.refuse_when_unstaffed,
-            )
+        async with self._database.acquire() as connection:
+            async with connection.transaction():
+                await connection.execute(sql.LOCK_QUEUE, queue.name)
+                row = await connection.fetchrow(
+                    sql.ENTER,
+                    call_id,
+                    node_id,
+                    queue.name,
+                    priority,
+                    queue.max_length,
+                    queue.refuse_when_unstaffed,
+                    since,
+                )
             if row["entered_at"] is None:
                 return LeftReason.FULL if row["is_full"] else LeftReason.EMPTY
-            return Place(await connection.fetchval(sql.POSITION, call_id), row["entered_at"])
+            # One whom an agent has already taken has no place any more; it was the first.
+            return Place(await connection.fetchval(sql.POSITION, call_id) or 1, row["entered_at"])
 
     async def rejoin(
         self, call_id: UUID, node_id: UUID, queue: str, priority: int, entered_at: datetime

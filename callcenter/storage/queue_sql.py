@@ -46,8 +46,9 @@ staff AS (
 ),
 -- The update changes nothing; it is there to return the row of a call that stands in line already.
 entered AS (
-    INSERT INTO callcenter.queue_entry (call_id, node_id, queue, priority)
-    SELECT $1, $2, $3, $4 FROM line, staff WHERE NOT is_full AND (is_there OR NOT $6)
+    INSERT INTO callcenter.queue_entry (call_id, node_id, queue, priority, entered_at)
+    SELECT $1, $2, $3, $4, least($7::timestamptz, clock_timestamp())
+      FROM line, staff WHERE NOT is_full AND (is_there OR NOT $6)
     ON CONFLICT (call_id) DO UPDATE SET node_id = excluded.node_id
     RETURNING entered_at
 ),

@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -388,3 +389,17 @@ async def test_lengths_and_entries(center: Any) -> None:
 def test_a_payload_that_is_no_offer(payload: str) -> None:
     with pytest.raises(StorageError, match="not an offer"):
         Offer.from_json(payload)
+
+
+async def test_who_asked_first_stands_first(center: Any) -> None:
+    """Not who was written down first; and nobody gets ahead by a clock that is fast."""
+    queue = config.Queue(name="sales")
+    late, early = uuid4(), uuid4()
+    place = await center.line.enter(late, center.node_id, queue, 0)
+    assert isinstance(place, Place)
+    before = place.entered_at - timedelta(seconds=1)
+    assert await center.line.enter(early, center.node_id, queue, 0, before) == Place(1, before)
+    assert await center.line.position(late) == 2
+    fast = await center.line.enter(uuid4(), center.node_id, queue, 0, place.entered_at + timedelta(days=1))
+    assert isinstance(fast, Place)
+    assert fast.entered_at < place.entered_at + timedelta(hours=1)
