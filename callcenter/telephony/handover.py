@@ -30,6 +30,9 @@ BACKLOG = 1024
 READ_TIMEOUT_S = 5.0
 BIND_ATTEMPTS = 3
 
+MAX_FOLDER_BYTES = 60
+"""A socket's name adds 38 bytes to its folder's; macOS takes 104 in all, Linux 108."""
+
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
@@ -42,7 +45,7 @@ class Handover:
 
     def __init__(self, data_dir: Path, node_id: UUID) -> None:
         digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:16]
-        self._folder = Path(tempfile.gettempdir()) / f"callcenter-run-{os.geteuid()}-{digest}"
+        self._folder = _short_folder(f"callcenter-run-{os.geteuid()}-{digest}")
         self._node_id = node_id
         self._factories: dict[str, ProtocolFactory] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -206,3 +209,9 @@ async def _readable(channel: socket.socket) -> None:
 def _close_all(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+def _short_folder(name: str) -> Path:
+    """A folder of the temporary directory, or of ``/tmp`` where that is too deep for a Unix socket's path."""
+    folder = Path(tempfile.gettempdir()) / name
+    return folder if len(os.fsencode(folder)) <= MAX_FOLDER_BYTES else Path("/tmp") / name  # noqa: S108

@@ -271,7 +271,7 @@ async def _open(
     network.accept = supervisor.accept
     network.answers.set()
     calls = Calls(database)
-    relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database))
+    relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database), ["+1"])
     await enter(relay.attached(listener, services.background))
     stack.push_async_callback(supervisor.drain, 0)
     return Center(database, services, supervisor, relay, Roster(agents), agents, calls, network, events)
