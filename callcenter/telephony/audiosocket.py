@@ -132,7 +132,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     name: str = "asterisk"
     counters: MediaCounters = field(default_factory=MediaCounters)
     _server: asyncio.Server | None = None
-    _connections: dict[asyncio.Task[None], asyncio.WriteTransport] = field(default_factory=dict)
+    _connections: dict[asyncio.Task[None], AudioSocketLeg] = field(default_factory=dict)
     _strangers: int = 0
 
     @property
@@ -155,10 +155,10 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         """Stop listening and end the connections that are left."""
         assert self._server is not None
         self._server.close()
-        for transport in self._connections.values():
-            transport.abort()
-        if self._connections:
-            await asyncio.wait(list(self._connections), timeout=CLOSE_WAIT_S)
+        left = dict(self._connections)
+        await asyncio.gather(*(leg.close() for leg in left.values()))
+        if left:
+            await asyncio.wait(list(left), timeout=CLOSE_WAIT_S)
 
     def routes(self) -> list[web.RouteDef]:
         """The HTTP routes to serve."""
@@ -195,11 +195,11 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         task = asyncio.current_task()
         assert task is not None
         task.set_name("audiosocket connection")
-        self._connections[task] = writer.transport
-        task.add_done_callback(lambda ended: self._connections.pop(ended, None))
         _tune(writer)
         codec = AudioSocketCodec()
         leg = AudioSocketLeg(writer, codec, self.counters)
+        self._connections[task] = leg
+        task.add_done_callback(lambda ended: self._connections.pop(ended, None))
         try:
             await self._serve(reader, codec, leg)
         finally:

@@ -173,7 +173,7 @@ def test_legs_are_ended_when_the_gateway_closes(run: Run, tmp_path: Path) -> Non
                 reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
                 writer.write(UUID_FRAME)
                 _, sink = await listener.legs.get()
-            assert sink.ended == ["lost"]
+            assert sink.ended == ["closed"]
             assert await reader.read() == b"\x00\x00\x00"
             writer.close()
 
