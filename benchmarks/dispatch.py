@@ -98,7 +98,7 @@ async def measure(url: str, load: Load) -> Measured:
             for i in range(load.callers)
         ]
         line = QueueLine(database)
-        while sum(length.waiting for length in await line.lengths()) < load.callers:  # noqa: ASYNC110
+        while len(await line.entries()) < load.callers:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         progress(f"{load.callers} callers wait")
         await everybody_talks(Agents(database), load, seen)

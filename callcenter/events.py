@@ -52,8 +52,6 @@ class EventType(StrEnum):
     RECORDING_STARTED = "recording.started"  # recording, kind: conversation | voicemail
     RECORDING_ENDED = "recording.ended"  # recording, duration_s
     RECORDING_FAILED = "recording.failed"  # recording, reason
-    RECORDING_PAUSED = "recording.paused"
-    RECORDING_RESUMED = "recording.resumed"
 
 
 class EndCause(StrEnum):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from callcenter.media.pacer import Pacer
-from callcenter.media.playout import Finished, Playout, SendAudio, SendMark
+from callcenter.media.playout import Finished, Losses, Playout, SendAudio, SendMark
 from callcenter.telephony.port import Leg, LegInfo
 
 Listener = Callable[[bytes, int | None], Awaitable[None]]
@@ -18,14 +18,15 @@ def _ignore(_word: str) -> None:
 class Party:
     """The call's side of a leg (a ``LegSink``): plays to the party and listens to it.
 
-    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once.
+    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. Sound that the party misses
+    is added to ``losses``.
     """
 
-    def __init__(self, leg: Leg, pacer: Pacer) -> None:
+    def __init__(self, leg: Leg, pacer: Pacer, losses: Losses | None = None) -> None:
         self._leg = leg
         self._pacer = pacer
         self._loop = asyncio.get_running_loop()
-        self._playout = Playout(leg.info.paced_by)
+        self._playout = Playout(leg.info.paced_by, losses=losses)
         self._plays: dict[str, asyncio.Future[bool]] = {}
         self._plays_begun = 0
         self._clears = 0

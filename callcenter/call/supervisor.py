@@ -10,6 +10,7 @@ from callcenter.call.services import CallServices
 from callcenter.call.session import CallSession
 from callcenter.call.signals import DialFailed, Gone, Inbox, Key
 from callcenter.errors import LegRefusedError, NotFoundError, OverloadedError, StorageError
+from callcenter.media.playout import Losses
 from callcenter.storage.leg_tokens import ExpectedLeg
 from callcenter.telephony.port import DialResult, Leg, LegInfo, LegSink
 from callcenter.telephony.shell import reference_of
@@ -25,6 +26,7 @@ class CallSupervisor:
         self._sessions: dict[UUID, CallSession] = {}
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._legs = 0
+        self.losses = Losses()
         self.draining = False
         self._drained = False
 
@@ -70,7 +72,7 @@ class CallSupervisor:
 
     def _begin(self, leg: Leg, arrived_at: datetime) -> Party:
         call_id, inbox = uuid4(), Inbox()
-        caller = Party(leg, self._services.pacer)
+        caller = Party(leg, self._services.pacer, self.losses)
         self._legs += 1
         caller.on_key = lambda digit: inbox.put(Key(digit))
         caller.on_gone = lambda reason: self._leg_ended(inbox, Gone(caller, reason))
@@ -86,7 +88,7 @@ class CallSupervisor:
         reference = reference_of(leg.info.token)
         if session is None or not session.expects(reference):
             raise LegRefusedError("the call does not wait for this agent any more")
-        agent = Party(leg, self._services.pacer)
+        agent = Party(leg, self._services.pacer, self.losses)
         self._legs += 1
         agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
         session.agent_arrived(reference, agent, arrived_at)

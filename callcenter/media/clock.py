@@ -37,7 +37,6 @@ class SampleClock:
         self._least_before: int | None = None
         self._window_end_s = 0.0
         self._gap_samples = 0
-        self.dropped = 0
 
     @property
     def gaps_ms(self) -> int:
@@ -59,7 +58,6 @@ class SampleClock:
         if back >= REORDER_MS * self._per_ms:
             self._stamp_next = None
         elif back > self._tolerance:
-            self.dropped += 1
             return None
         position = self._by_stamp(stamp, arrived, now_s)
         self._stamp_next = stamp + samples

@@ -29,7 +29,6 @@ class Pacer:
         self._due: dict[Paced, int] = {}
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.late_max_ms = 0.0
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -64,8 +63,6 @@ class Pacer:
                 due_s, number, paced = heapq.heappop(self._heap)
                 if self._due.get(paced) != number:
                     continue
-                if due_s:
-                    self.late_max_ms = max(self.late_max_ms, (now - due_s) * 1000)
                 await self._pump(paced, max(now, due_s))
             await self._sleep(loop)
 

@@ -60,6 +60,16 @@ Due = SendAudio | SendMark | Finished
 
 
 @dataclass(slots=True)
+class Losses:
+    """What parties missed of their sound, in ms; what a prompt or ``clear`` takes back is not counted."""
+
+    dropped_ms: int = 0
+    """Bridged audio that was not sent because the party could not take it in time."""
+    skipped_ms: int = 0
+    """Time for which nothing was written because ``due`` was called too late; only where we pace."""
+
+
+@dataclass(slots=True)
 class _Piece:
     pcm16: bytes
     mark: str | None
@@ -71,10 +81,16 @@ class Playout:
 
     ``named_marks`` says whether the gateway returns marks; without them the clock decides when a piece has
     been played, as it always does where we pace ourselves. While something is being played, bridged audio
-    is dropped: a prompt is heard alone.
+    is dropped: a prompt is heard alone. What goes wrong is added to ``losses``, which legs may share.
     """
 
-    def __init__(self, paced_by: PacedBy, max_ahead_ms: int = 400, named_marks: bool = True) -> None:
+    def __init__(
+        self,
+        paced_by: PacedBy,
+        max_ahead_ms: int = 400,
+        named_marks: bool = True,
+        losses: Losses | None = None,
+    ) -> None:
         if max_ahead_ms < FRAME_MS:
             raise ValueError(f"max_ahead_ms is {max_ahead_ms}; less than a frame of {FRAME_MS} ms")
         self._own_pace = paced_by is PacedBy.US
@@ -88,9 +104,7 @@ class Playout:
         self._awaited: dict[str, int] = {}
         self._stale: deque[str] = deque(maxlen=_STALE_MARKS)
         self._end_us: int | None = None
-        self._sent_frames = 0
-        self._dropped_bytes = 0
-        self._skipped_slots = 0
+        self._losses = losses or Losses()
 
     def play(self, pcm16: bytes, mark: str | None = None) -> None:
         """Queue a piece; it ends a loop. ``mark`` names its end and is reported once as ``Finished``.
@@ -133,7 +147,6 @@ class Playout:
         more is queued for ``due``.
         """
         if self._queue or self._loop is not None:
-            self._dropped_bytes += len(pcm16)
             return []
         whole = self._whole_frames(pcm16)
         if not whole:
@@ -182,10 +195,6 @@ class Playout:
             self._end_us = min(self._end_us, now)
         return finished
 
-    def ahead_ms(self, now_s: float) -> float:
-        """How much of what was sent has not been heard yet, in ms, by the clock."""
-        return self._ahead_us(_us(now_s)) / 1000
-
     @property
     def pending_marks(self) -> list[str]:
         """The marks that are not finished, in their order."""
@@ -208,21 +217,6 @@ class Playout:
         elif self._queue or self._loop is not None:
             times.append((self._end_us or 0) + self._next_chunk_us() - self._max_ahead_us)
         return min(times) / 1e6 if times else None
-
-    @property
-    def sent_ms(self) -> int:
-        """Sound sent so far, without the silence that fills pauses."""
-        return self._sent_frames * FRAME_MS
-
-    @property
-    def dropped_ms(self) -> int:
-        """Bridged audio that was not sent because the party could not take it in time."""
-        return self._dropped_bytes * FRAME_MS // FRAME_BYTES
-
-    @property
-    def skipped_ms(self) -> int:
-        """Time for which nothing was written because ``due`` was called too late; only where we pace."""
-        return self._skipped_slots * FRAME_MS
 
     # A gateway that paces.
 
@@ -249,12 +243,11 @@ class Playout:
         room = (now + self._live_ahead_us - begin) // _FRAME_US
         if frames > room:
             frames = max(0, room)
-            self._dropped_bytes += len(whole) - frames * FRAME_BYTES
+            self._losses.dropped_ms += (len(whole) // FRAME_BYTES - frames) * FRAME_MS
             if not frames:
                 return []
             whole = whole[-frames * FRAME_BYTES :]
         self._end_us = begin + frames * _FRAME_US
-        self._sent_frames += frames
         return [SendAudio(whole)]
 
     # Where we pace.
@@ -263,15 +256,11 @@ class Playout:
         self._skip_missed(now)
         self._pass_marks(now, out)
         while self._next_slot_us() <= now:
-            sounding = bool(self._queue or self._loop is not None)
-            if sounding:
+            if self._queue or self._loop is not None:
                 out.append(SendAudio(self._take(1)))
-            elif self._live:
-                out.append(SendAudio(self._live.popleft()))
-                sounding = True
             else:
-                out.append(SendAudio(SILENCE))
-            self._sent(1, now, sounding)
+                out.append(SendAudio(self._live.popleft() if self._live else SILENCE))
+            self._sent(1, now)
             self._pass_marks(now, out)
 
     def _next_slot_us(self) -> int:
@@ -287,7 +276,7 @@ class Playout:
             self._end_us = now
         elif self._end_us < now:
             missed = -(-(now - self._end_us) // _FRAME_US)
-            self._skipped_slots += missed
+            self._losses.skipped_ms += missed * FRAME_MS
             self._end_us += missed * _FRAME_US
 
     def _live_own(self, whole: bytes, now: int) -> list[SendAudio]:
@@ -298,7 +287,8 @@ class Playout:
             out.append(SendAudio(self._live.popleft()))
             self._sent(1, now)
         while len(self._live) * FRAME_MS > LIVE_QUEUE_MS:
-            self._dropped_bytes += len(self._live.popleft())
+            self._live.popleft()
+            self._losses.dropped_ms += FRAME_MS
         return out
 
     # Both.
@@ -327,9 +317,8 @@ class Playout:
             if self._named_marks:
                 out.append(SendMark(mark))
 
-    def _sent(self, frames: int, now: int, sounding: bool = True) -> None:
+    def _sent(self, frames: int, now: int) -> None:
         self._end_us = max(self._end_us or 0, now) + frames * _FRAME_US
-        self._sent_frames += frames * sounding
 
     def _expired(self, now: int) -> list[Finished]:
         finished = []
@@ -344,7 +333,6 @@ class Playout:
         return 0 if self._end_us is None else max(0, self._end_us - now)
 
     def _drop_live(self) -> None:
-        self._dropped_bytes += len(self._live) * FRAME_BYTES + len(self._live_rest)
         self._live.clear()
         self._live_rest = b""
 

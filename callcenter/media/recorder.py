@@ -48,7 +48,6 @@ class Recording:
         self._writer = writer
         self._channels = channels
         self._on_failed = on_failed
-        self._paused = False
         self._waiting: list[Piece] = []
         self._waiting_bytes = 0
         self._done = asyncio.get_running_loop().create_future()
@@ -63,18 +62,10 @@ class Recording:
             raise ValueError(f"{len(pcm16)} bytes for channel {channel} of {self._channels}")
         if self.failed or self._done.done():
             return
-        self._waiting.append((channel, bytes(len(pcm16)) if self._paused else pcm16, position))
+        self._waiting.append((channel, pcm16, position))
         self._waiting_bytes += len(pcm16)
         if self._waiting_bytes > MAX_WAITING_BYTES:
             self.fail("the disk does not keep up")
-
-    def pause(self) -> None:
-        """Write silence from now on, whatever is said."""
-        self._paused = True
-
-    def resume(self) -> None:
-        """Write what is said again."""
-        self._paused = False
 
     async def close(self) -> float:
         """End the recording when all of it is on disk and return its duration in s; may be called twice."""

@@ -37,7 +37,6 @@ class RecordingFile:
 
     def __init__(self, path: Path, channels: int, rate_hz: int = 8000) -> None:
         self.path = path
-        self.late_samples = 0
         self._channels = channels
         self._rate_hz = rate_hz
         self._block = 2 * channels
@@ -85,7 +84,6 @@ class RecordingFile:
     def _paint(self, channel: int, pcm16: bytes, position: int) -> None:
         samples = np.frombuffer(pcm16, "<i2")
         late = min(max(0, self._base - position), samples.size)
-        self.late_samples += late
         samples, position = samples[late:], position + late
         while samples.size:
             room = self._base + len(self._window) - position

@@ -243,16 +243,6 @@ def of_call(call: Timeline, thresholds: Metrics) -> Figures:
     )
 
 
-def collect(calls: Iterable[Timeline], thresholds: Metrics) -> Figures:
-    """Count calls and all their contacts."""
-    parts = (
-        part
-        for call in calls
-        for part in (of_call(call, thresholds), *(of_contact(c, thresholds) for c in call.contacts))
-    )
-    return merge(parts, thresholds)
-
-
 def merge(parts: Iterable[Figures], thresholds: Metrics) -> Figures:
     """Add figures up. Raises ``ValueError`` for figures that were counted under other thresholds."""
     parts = list(parts)

@@ -60,7 +60,6 @@ class LineFigures:
     """How well the line kept time; for judging the measurements made with it."""
 
     lateness_ms: "array[float]" = field(default_factory=lambda: array("f"))
-    frames_received: int = 0
     protocol_errors: int = 0
     close_code: int | None = None
 
@@ -221,7 +220,6 @@ class Line:
                 continue
             match request:
                 case Media(ulaw):
-                    self.figures.frames_received += 1
                     self._playback.feed(ulaw)
                 case MarkRequest(name):
                     await self._send_marks(self._playback.mark(name))

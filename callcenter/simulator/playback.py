@@ -8,7 +8,7 @@ from collections import deque
 from callcenter.simulator.speech import FRAME_BYTES, RATE_HZ, SILENCE_BYTE
 
 BUFFER_MAX_BYTES = 120 * RATE_HZ
-"""Audio sent further ahead than this is dropped and counted."""
+"""Audio sent further ahead than this is dropped."""
 
 _MAGNITUDE_OF_LOUD = 0x2F
 _LOUD = bytes(1 if ~code & 0x7F > _MAGNITUDE_OF_LOUD else 0 for code in range(256))
@@ -27,7 +27,7 @@ class Playback:
     """The buffer of one telephone. All audio is µ-law of 8 kHz.
 
     ``gap_frames`` counts the frames of silence that broke up sound because the next piece came late (up
-    to 200 ms; longer silence is a pause), ``dropped_bytes`` what did not fit.
+    to 200 ms; longer silence is a pause).
     """
 
     def __init__(self, limit_bytes: int = BUFFER_MAX_BYTES) -> None:
@@ -37,18 +37,11 @@ class Playback:
         self._marks: deque[tuple[int, str]] = deque()
         self._silent_frames = _PAUSE_FRAMES
         self.gap_frames = 0
-        self.dropped_bytes = 0
-
-    @property
-    def buffered_bytes(self) -> int:
-        """What waits to be played."""
-        return len(self._buffer)
 
     def feed(self, ulaw: bytes) -> None:
         """Take audio to be played after what is there."""
         room = self._limit_bytes - len(self._buffer)
         self._buffer += ulaw[:room]
-        self.dropped_bytes += max(len(ulaw) - room, 0)
 
     def mark(self, name: str) -> list[str]:
         """Ask for ``name`` once the audio fed so far has been played; the marks that are due already."""

@@ -32,7 +32,6 @@ LIST = (
  LIMIT $11
 """
 )
-OPEN_OF_NODE = _COLUMNS + " WHERE node_id = $1 AND ended_at IS NULL ORDER BY started_at, call_id"
 EVENTS = """
 SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data
   FROM callcenter.event WHERE call_id = $1 ORDER BY seq
@@ -114,10 +113,6 @@ class Calls:
             limit,
         )
         return [CallRecord(**row) for row in rows]
-
-    async def open_of_node(self, node_id: UUID) -> Sequence[CallRecord]:
-        """The calls that a process carries, oldest first."""
-        return [CallRecord(**row) for row in await self._database.fetch(OPEN_OF_NODE, node_id)]
 
     async def events(self, call_id: UUID) -> Sequence[Event]:
         """A call's events in the order in which they happened; empty for an unknown call."""

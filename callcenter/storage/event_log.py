@@ -41,15 +41,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EventLogStats:
-    """Figures for ``/metrics``; all but ``pending`` and ``last_commit_ms`` count since the start."""
+    """Figures for ``/metrics``; all but ``pending`` count since the start."""
 
     stored: int = 0
-    batches: int = 0
     pending: int = 0
     lost: int = 0  # refused by ``append`` because the buffer was full, or never stored before the end
     rejected: int = 0  # not taken by the schema
     known: int = 0  # found in the log already, mostly after an outage that hid a commit
-    last_commit_ms: float = 0.0
 
 
 class EventLog:
@@ -69,8 +67,7 @@ class EventLog:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._appended = self._settled = 0
-        self._stored = self._batches = self._lost = self._rejected = self._known = 0
-        self._last_commit_ms = 0.0
+        self._stored = self._lost = self._rejected = self._known = 0
         self._loss_logged_at = -float(LOG_LOSS_EVERY_S)
 
     async def __aenter__(self) -> Self:
@@ -96,12 +93,10 @@ class EventLog:
         """What the log has done until now."""
         return EventLogStats(
             stored=self._stored,
-            batches=self._batches,
             pending=len(self._pending),
             lost=self._lost,
             rejected=self._rejected,
             known=self._known,
-            last_commit_ms=self._last_commit_ms,
         )
 
     def append(self, event: Event) -> None:
@@ -157,7 +152,6 @@ class EventLog:
 
     async def _store(self, connection: asyncpg.Connection, batch: Sequence[Event]) -> None:
         """Store the batch; one that is refused is halved until the event at fault is alone."""
-        began = time.perf_counter()
         try:
             async with connection.transaction():
                 result = await store(connection, batch)
@@ -169,8 +163,6 @@ class EventLog:
             await self._store(connection, batch[:middle])
             await self._store(connection, batch[middle:])
             return
-        self._last_commit_ms = 1000 * (time.perf_counter() - began)
-        self._batches += 1
         self._stored += result.stored
         self._known += result.known
 

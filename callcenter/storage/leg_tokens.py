@@ -6,14 +6,12 @@ to whoever presents it.
 
 import hashlib
 import logging
-import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
 from callcenter.errors import LegRefusedError
 from callcenter.storage.pool import Database
 
-TOKEN_BYTES = 24
 REFUSED = "the leg is not expected"
 
 ANNOUNCE = """
@@ -67,33 +65,6 @@ class LegTokens:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def issue(
-        self,
-        *,
-        kind: str,
-        gateway: str,
-        ttl_s: float,
-        node_id: UUID | None = None,
-        call_id: UUID | None = None,
-        call_ref: str = "",
-        from_number: str = "",
-        to_number: str = "",
-    ) -> str:
-        """Expect a leg and return its token, 32 characters that are safe in a URL."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        await self.announce(
-            token,
-            kind=kind,
-            gateway=gateway,
-            ttl_s=ttl_s,
-            node_id=node_id,
-            call_id=call_id,
-            call_ref=call_ref,
-            from_number=from_number,
-            to_number=to_number,
-        )
-        return token
 
     async def announce(
         self,

@@ -45,7 +45,6 @@ class Listener:
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.reconnects = 0
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="database-listener")
@@ -87,10 +86,6 @@ class Listener:
         self._wanted_locks.discard(key)
         self._unsettle()
 
-    def holds(self, key: str) -> bool:
-        """Whether the lock is held now; false during an outage."""
-        return key in self._held_locks
-
     def _unsettle(self) -> None:
         self._settled.clear()
         self._changed.set()
@@ -110,7 +105,6 @@ class Listener:
             self._held_locks.clear()
             self._settled.clear()
             first = False
-            self.reconnects += 1
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311  # scatter, no secret
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -73,16 +73,6 @@ class AfterOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueLength:
-    """How a queue stands: callers in line, how many of them are being offered, the longest wait."""
-
-    queue: str
-    waiting: int
-    offered: int
-    longest_wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class LineEntry:
     """One caller in line; ``position`` counts from 1 within the queue."""
 
@@ -220,10 +210,6 @@ class QueueLine:
             gone = await connection.fetch(sql.DROP_CALLERS, node_id)
             await connection.execute(sql.FREE_NODE, node_id)
         return len(gone)
-
-    async def lengths(self) -> list[QueueLength]:
-        """All queues in which somebody waits."""
-        return [QueueLength(**row) for row in await self._database.fetch(sql.LENGTHS)]
 
     async def entries(self, queue: str | None = None) -> list[LineEntry]:
         """The callers in line in the order in which they are served, of one queue or of all."""

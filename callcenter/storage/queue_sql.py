@@ -242,12 +242,6 @@ DROP_CALLERS = "DELETE FROM callcenter.queue_entry WHERE node_id = $1 RETURNING 
 # After DROP_CALLERS, in a statement of its own: by then every offer to a caller of the node is visible.
 FREE_NODE = f"UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE} WHERE a.node_id = $1"
 
-LENGTHS = """
-SELECT queue, count(*) AS waiting, count(*) FILTER (WHERE state = 'offered') AS offered,
-       extract(epoch FROM clock_timestamp() - min(entered_at))::float8 AS longest_wait_s
-FROM callcenter.queue_entry GROUP BY queue ORDER BY queue
-"""
-
 ENTRIES = """
 SELECT call_id, node_id, queue, priority, entered_at, state, agent_id,
        row_number() OVER (PARTITION BY queue ORDER BY priority DESC, entered_at, entry_id) AS position

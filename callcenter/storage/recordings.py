@@ -23,7 +23,6 @@ UPDATE callcenter.recording
 """
 GET = _COLUMNS + " WHERE recording_id = $1"
 OF_CALL = _COLUMNS + " WHERE call_id = $1 ORDER BY offset_ms, recording_id"
-WRITING = _COLUMNS + " WHERE node_id = $1 AND state = 'writing' ORDER BY created_at, recording_id"
 # One of several processes gets them, and they are found again should that one die too.
 ADOPT = """
 UPDATE callcenter.recording SET node_id = $2 WHERE node_id = $1 AND state = 'writing'
@@ -87,10 +86,6 @@ class Recordings:
     async def of_call(self, call_id: UUID) -> list[RecordingRecord]:
         """A call's recordings in the order in which they began."""
         return [RecordingRecord(**row) for row in await self._database.fetch(OF_CALL, call_id)]
-
-    async def writing(self, node_id: UUID) -> list[RecordingRecord]:
-        """What a process is writing, or was writing when it died."""
-        return [RecordingRecord(**row) for row in await self._database.fetch(WRITING, node_id)]
 
     async def adopt(self, dead: UUID, node_id: UUID) -> list[RecordingRecord]:
         """Take over the unfinished recordings of a dead process, to repair them."""

@@ -1,9 +1,8 @@
 """The signature that Twilio puts on webhooks and on the WebSocket upgrade (``X-Twilio-Signature``).
 
 Base64 of HMAC-SHA1, keyed with the account's token, over the exact URL that was requested, followed for a
-form by every name and value, sorted and without separators. For a JSON body the URL carries the body's
-SHA-256 as ``bodySHA256`` and only the URL is signed. Whether the default port is part of the signed URL
-differs between senders, so both are tried.
+form by every name and value, sorted and without separators. Whether the default port is part of the signed
+URL differs between senders, so both are tried.
 Source: https://www.twilio.com/docs/usage/security#validating-requests
 """
 
@@ -11,8 +10,6 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
-from urllib.parse import parse_qs
 
 Form = Mapping[str, str] | Iterable[tuple[str, str]]
 """The fields of a form; pairs where a name may come more than once."""
@@ -41,17 +38,6 @@ def valid(signature: str, url: str, form: Form | None, token: str) -> bool:
     given = signature.encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(sign(each, pairs, token).encode(), given) for each in _with_ports(url)]
     return bool(token) and any(matches)
-
-
-def valid_body(signature: str, url: str, body: bytes, token: str) -> bool:
-    """Say whether ``signature`` belongs to a request with the raw, unparsed ``body`` (JSON).
-
-    The URL must carry the body's hash as ``bodySHA256``; without it the body is not protected at all.
-    """
-    hashes = parse_qs(url.partition("?")[2].partition("#")[0]).get("bodySHA256", [""])
-    given = hashes[0].lower().encode("utf-8", "surrogatepass")
-    same_body = hmac.compare_digest(sha256(body).hexdigest().encode(), given)
-    return valid(signature, url, None, token) and same_body
 
 
 def _with_ports(url: str) -> list[str]:

@@ -37,9 +37,16 @@ class ProcessFigures:
     frames_in: float = _counter("Audio frames of 20 ms that came from gateways")
     frames_out: float = _counter("Audio frames of 20 ms sent to gateways")
     frames_dropped: float = _counter("Audio frames dropped because a peer was too slow")
+    audio_dropped_seconds: float = _counter("Live audio dropped because a party could not take it in time")
+    audio_skipped_seconds: float = _counter(
+        "Time in which a party heard nothing because the service was late"
+    )
+    refusals: float = _counter("Legs and requests of gateways that were refused")
+    protocol_errors: float = _counter("Legs ended because their gateway broke its protocol")
     events_stored: float = _counter("Events stored in the log")
     events_pending: float = _gauge("Events that wait to be stored")
     events_lost: float = _counter("Events lost because the buffer was full")
+    events_rejected: float = _counter("Events that the database did not accept")
     recognitions: float = _counter("Segments of speech recognized")
     overloads: float = _counter("Times that speech recognition was too busy to take a segment")
 

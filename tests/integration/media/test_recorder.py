@@ -61,17 +61,6 @@ async def test_it_is_on_disk_while_the_call_goes_on(writer: RecordingWriter, tmp
     assert await recording.close() == 0.02
 
 
-async def test_a_pause_is_silent_and_keeps_time(writer: RecordingWriter, tmp_path: Path) -> None:
-    recording = writer.open(tmp_path / "r.wav", 1, unexpected)
-    recording.write(0, FRAME, 0)
-    recording.pause()
-    recording.write(0, FRAME, 160)
-    recording.resume()
-    recording.write(0, FRAME, 320)
-    assert await recording.close() == 0.06
-    assert read(tmp_path / "r.wav")[:, 0].tolist() == [1000] * 160 + [0] * 160 + [1000] * 160
-
-
 async def test_a_recording_of_nothing(writer: RecordingWriter, tmp_path: Path) -> None:
     assert await writer.open(tmp_path / "r.wav", 2, unexpected).close() == 0.0
     assert len(read(tmp_path / "r.wav")) == 0

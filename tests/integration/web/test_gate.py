@@ -260,6 +260,7 @@ async def test_metrics(site: Any) -> None:
     for line in (
         "callcenter_calls 3.0",
         "callcenter_frames_in_total 250.0",
+        "callcenter_audio_dropped_seconds_total 0.04",
         'callcenter_waiting{queue="sales"} 1.0',
         'callcenter_waiting{queue="support"} 0.0',
         'callcenter_agents{state="offline"} 2.0',

@@ -10,6 +10,7 @@ import pytest
 from callcenter.call.party import Party
 from callcenter.media.frame import FRAME_BYTES, SILENCE, PacedBy
 from callcenter.media.pacer import Pacer
+from callcenter.media.playout import Losses
 from callcenter.telephony.port import LegInfo
 from support.virtual_time import now, run
 
@@ -59,6 +60,16 @@ def gateway_leg() -> FakeLeg:
 
 
 class TestHearing:
+    def test_what_all_parties_miss_is_added_up(self) -> None:
+        async def work() -> None:
+            losses = Losses()
+            async with Pacer() as pacer:
+                for _ in range(2):
+                    await Party(gateway_leg(), pacer, losses).send(SOUND * 15)
+            assert losses == Losses(dropped_ms=2 * 100)
+
+        run(work())
+
     def test_a_sound_is_heard_when_its_mark_comes_back(self) -> None:
         async def work() -> None:
             leg = gateway_leg()

@@ -23,7 +23,7 @@ def test_sound_that_follows_on_stays_in_one_piece() -> None:
         stream = [(20 * n + 300 if stamped else None, 0.02 * (n + 1)) for n in range(1000)]
         placed, clock = positions(stream)
         assert placed == [FRAME * n for n in range(1000)]
-        assert (clock.gaps_ms, clock.dropped) == (0, 0)
+        assert clock.gaps_ms == 0
 
 
 def test_the_clock_starts_at_its_start_and_not_at_the_first_sound() -> None:
@@ -32,13 +32,12 @@ def test_the_clock_starts_at_its_start_and_not_at_the_first_sound() -> None:
 
 def test_sound_from_before_the_start_is_at_the_start() -> None:
     burst: list[tuple[int | None, float]] = [(20 * n, 0.0) for n in range(15)]
-    placed, clock = positions([*burst, (300, 0.02), (320, 0.04)])
+    placed, _ = positions([*burst, (300, 0.02), (320, 0.04)])
     assert None not in placed
     assert all(place is not None and place <= 60 * 8 for place in placed[:15])
     assert placed[15] is not None
     assert placed[15] <= MAX_ERROR_MS * 8
     assert placed[16] == placed[15] + FRAME
-    assert clock.dropped == 0
 
 
 def test_jitter_is_absorbed() -> None:
@@ -87,12 +86,11 @@ def test_without_time_stamps_a_burst_stays_near_the_clock() -> None:
     assert abs(last + FRAME - 1600 * 8) <= (MAX_ERROR_MS + 20) * 8
 
 
-def test_late_and_double_frames_are_dropped_and_counted() -> None:
+def test_late_and_double_frames_are_dropped() -> None:
     placed, clock = positions(
         [(0, 0.05), (20, 0.07), (60, 0.11), (40, 0.112), (60, 0.113), (80, 0.13), (80, 0.131), (100, 0.15)]
     )
     assert placed == [240, 400, 720, None, None, 880, None, 1040]
-    assert clock.dropped == 3
     assert clock.gaps_ms == 20
 
 
@@ -101,7 +99,7 @@ def test_a_gateways_clock_that_jumps_does_not_move_the_sound() -> None:
         stamps = [60_000 + 20 * n + (jump_ms if n >= 100 else 0) for n in range(200)]
         placed, clock = positions([(stamp, 0.02 * (n + 1)) for n, stamp in enumerate(stamps)])
         assert placed == [FRAME * n for n in range(200)]
-        assert (clock.gaps_ms, clock.dropped) == (0, 0)
+        assert clock.gaps_ms == 0
 
 
 def test_time_stamps_that_stood_still_are_caught_up_with() -> None:

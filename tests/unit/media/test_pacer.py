@@ -166,23 +166,6 @@ def test_a_leg_that_breaks_harms_no_other(caplog: pytest.LogCaptureFixture) -> N
     assert len(caplog.records) == 2
 
 
-def test_lateness_is_known() -> None:
-    async def work() -> None:
-        class Slow(Pumped):
-            async def pump(self, now_s: float) -> float | None:
-                await asyncio.sleep(0.03)
-                return None
-
-        began = now()
-        async with Pacer() as pacer:
-            pacer.wake(Slow(), began + 0.01)
-            pacer.wake(Pumped(), began + 0.016)
-            await asyncio.sleep(1)
-            assert pacer.late_max_ms == pytest.approx(24, abs=6)
-
-    run(work())
-
-
 def test_many_legs() -> None:
     async def work() -> None:
         legs = [Pumped(0.02) for _ in range(200)]

@@ -14,7 +14,6 @@ from callcenter.reports.definitions import (
     Figures,
     Ratio,
     ServiceLevel,
-    collect,
     merge,
     nearest_rank,
     of_call,
@@ -72,6 +71,13 @@ def call(outcome: Outcome | None, *contacts: Contact, ivr_s: float = 0) -> Timel
 
 def count(contacts: Iterable[Contact], thresholds: Metrics = METRICS) -> Figures:
     return merge((of_contact(contact, thresholds) for contact in contacts), thresholds)
+
+
+def whole(*calls: Timeline) -> Figures:
+    """The calls as such and their contacts, as a summary adds them up."""
+    return merge(
+        [*(of_call(each, METRICS) for each in calls), *(count(each.contacts) for each in calls)], METRICS
+    )
 
 
 def test_the_service_levels_of_seventy_ten_and_twenty() -> None:
@@ -134,7 +140,7 @@ def test_handle_times_are_means_over_the_handled() -> None:
 
 def test_a_transferred_call_is_shown_per_contact_and_per_call() -> None:
     both = (answered(5, 100, 0, 20), replace(answered(5, 60), queue="billing"))
-    figures = collect([call(Outcome.ANSWERED, *both)], METRICS)
+    figures = whole(call(Outcome.ANSWERED, *both))
     assert figures.aht == Ratio(180, 2)
     assert figures.aht_per_call == Ratio(180, 1)
     assert (figures.calls, figures.offered) == (1, 2)
@@ -180,13 +186,13 @@ def test_outcomes_follow_the_threshold_of_the_report() -> None:
 
 
 def test_open_calls_have_no_outcome() -> None:
-    figures = collect([call(None), call(Outcome.SELF_SERVED, ivr_s=12.5)], METRICS)
+    figures = whole(call(None), call(Outcome.SELF_SERVED, ivr_s=12.5))
     assert (figures.calls, figures.open_calls, figures.outcomes.total()) == (2, 1, 1)
     assert figures.ivr == timedelta(seconds=12.5)
 
 
 def test_a_failed_call_that_reached_an_agent_is_an_answered_contact() -> None:
-    figures = collect([call(Outcome.FAILED, answered(5))], METRICS)
+    figures = whole(call(Outcome.FAILED, answered(5)))
     assert (figures.answered, figures.outcomes) == (1, {Outcome.FAILED: 1})
 
 
