@@ -143,7 +143,7 @@ class Windows:
     def _turns(self, form: Form) -> tuple[list[Turn], int]:
         """Turns one after the other, and the length of the window in frames."""
         rng = self._rng
-        most = 1 if form.turns == 1 or rng.random() < 0.3 else int(rng.integers(2, form.turns + 1))
+        most = 1 if form.turns == 1 or rng.random() < 0.4 else int(rng.integers(2, form.turns + 1))
         low, high = np.searchsorted(self._lengths, (form.shortest, form.frames - 2))
         turns: list[Turn] = []
         at = _even(rng.choice((0, rng.uniform(0, 30), rng.uniform(0, 100), rng.uniform(0, 250))))
