@@ -90,6 +90,7 @@ async def service(wanted: config.Settings) -> AsyncIterator[str]:
             roster = Roster(Agents(running.database))
             for agent in wanted.agents:
                 await roster.signal(agent.id, AgentEvent.SIGN_IN)
+            app.spare_garbage_collection()
             yield running.url
 
 
