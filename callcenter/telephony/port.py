@@ -9,7 +9,7 @@ dial, a ``Gateway``. The call side supplies a ``LegSink`` (where a leg's audio a
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from callcenter.media.frame import PacedBy
 
@@ -25,8 +25,7 @@ class LegStarted:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(NamedTuple):
     """Audio of the party: PCM16, 8 kHz, any whole number of samples.
 
     ``at_ms`` is the gateway's time stamp of the first sample in ms since the stream's start, ``None``

@@ -31,7 +31,7 @@ from callcenter.telephony import twilio_signature
 from callcenter.telephony.handover import Handover
 from callcenter.telephony.port import Audio, DialResult, LegAcceptor, LegEnded, LegInfo, LegSink, LegStarted
 from callcenter.telephony.shell import DialListener, MediaCounters, deliver, reference_of
-from callcenter.telephony.twilio_codec import TwilioCodec
+from callcenter.telephony.twilio_codec import RecentPayloads, TwilioCodec
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +147,7 @@ class TwilioGateway:
     handover: Handover
     name: str = "twilio"
     counters: MediaCounters = field(default_factory=MediaCounters)
+    _recent: RecentPayloads = field(default_factory=RecentPayloads)
 
     def routes(self) -> list[web.RouteDef]:
         """The HTTP routes to serve."""
@@ -288,7 +289,7 @@ class TwilioGateway:
         self._check_signature(request, ("ws", "wss"), None)
         socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE_BYTES, compress=False, timeout=2)
         await socket.prepare(request)
-        codec = TwilioCodec()
+        codec = TwilioCodec(self._recent)
         leg = TwilioLeg(socket, codec, self.counters)
         try:
             sink = await self._begin(request, socket, codec, leg)

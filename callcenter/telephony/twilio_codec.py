@@ -19,6 +19,7 @@ from callcenter.telephony.port import Audio, CodecEvent, Dtmf, LegEnded, LegStar
 MAX_MESSAGE_CHARS: Final = 64 * 1024
 MAX_PAYLOAD_BYTES: Final = 16_000
 """Two seconds of µ-law in one message; networks send 20 ms."""
+MAX_RECENT_PAYLOADS: Final = 2048
 MAX_PARAMS: Final = 50
 MAX_PARAM_NAME_CHARS: Final = 128
 MAX_PARAM_VALUE_CHARS: Final = 1024
@@ -39,10 +40,37 @@ class _State(Enum):
     STOPPED = auto()
 
 
-class TwilioCodec:
-    """One media WebSocket's protocol; feed every text message to ``receive``."""
+class RecentPayloads:
+    """The payloads of the sound that came in last, so that bridged sound need not be coded again.
+
+    Shared by the legs of a process. A payload is taken out when it is sent on; what nobody sends on is
+    forgotten all at once when there are ``MAX_RECENT_PAYLOADS``.
+    """
 
     def __init__(self) -> None:
+        self._payloads: dict[bytes, str] = {}
+
+    def keep(self, pcm16: bytes, payload: str) -> None:
+        """Remember what ``pcm16`` was coded as."""
+        if len(self._payloads) >= MAX_RECENT_PAYLOADS:
+            self._payloads.clear()
+        self._payloads[pcm16] = payload
+
+    def coded(self, pcm16: bytes) -> str:
+        """Take the payload of ``pcm16``, or make it."""
+        return self._payloads.pop(pcm16, "") or b2a_base64(pcm16_to_ulaw(pcm16), newline=False).decode(
+            "ascii"
+        )
+
+
+class TwilioCodec:
+    """One media WebSocket's protocol; feed every text message to ``receive``.
+
+    Legs that are bridged to each other share ``recent``.
+    """
+
+    def __init__(self, recent: RecentPayloads | None = None) -> None:
+        self._recent = recent or RecentPayloads()
         self._state = _State.WAITING
         self._stream_sid = ""
         self._media_prefix = self._mark_prefix = self._clear = ""
@@ -75,8 +103,7 @@ class TwilioCodec:
         """Make the message that plays PCM16 of 8 kHz. Raises ``ValueError`` for none or half a sample."""
         if not pcm16:
             raise ValueError("no audio to send")
-        payload = b2a_base64(pcm16_to_ulaw(pcm16), newline=False).decode("ascii")
-        return f'{self._announced(self._media_prefix)}{payload}"}}}}'
+        return f'{self._announced(self._media_prefix)}{self._recent.coded(pcm16)}"}}}}'
 
     def mark(self, name: str) -> str:
         """Make the message that asks for a mark after the audio sent so far."""
@@ -124,7 +151,9 @@ class TwilioCodec:
         if not ulaw:
             return ()
         at = media.get("timestamp")
-        return (Audio(ulaw_to_pcm16(ulaw), None if at is None else _number(at, "media.timestamp")),)
+        pcm16 = ulaw_to_pcm16(ulaw)
+        self._recent.keep(pcm16, payload)
+        return (Audio(pcm16, None if at is None else _number(at, "media.timestamp")),)
 
     def _on_start(self, message: dict[str, Any]) -> _Event:
         if self._state is not _State.WAITING:

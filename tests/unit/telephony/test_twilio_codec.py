@@ -16,7 +16,12 @@ from callcenter.errors import ProtocolError
 from callcenter.media.frame import FRAME_BYTES
 from callcenter.media.g711 import pcm16_to_ulaw
 from callcenter.telephony.port import Audio, CodecEvent, Dtmf, LegEnded, LegStarted, Mark
-from callcenter.telephony.twilio_codec import MAX_MESSAGE_CHARS, TwilioCodec
+from callcenter.telephony.twilio_codec import (
+    MAX_MESSAGE_CHARS,
+    MAX_RECENT_PAYLOADS,
+    RecentPayloads,
+    TwilioCodec,
+)
 
 CAPTURES = Path(__file__).parent / "captures"
 TWILIO = (CAPTURES / "twilio.jsonl").read_text().splitlines()
@@ -275,3 +280,25 @@ def test_memory_does_not_grow_with_the_stream(started: TwilioCodec) -> None:
         assert tracemalloc.get_traced_memory()[0] - before < 20_000
     finally:
         tracemalloc.stop()
+
+
+def test_bridged_sound_is_sent_on_as_it_came() -> None:
+    recent = RecentPayloads()
+    caller, agent = TwilioCodec(recent), TwilioCodec(recent)
+    caller.receive(start_message())
+    agent.receive(start_message())
+    # 0x7F is negative zero, which coding anew would turn into 0xFF.
+    payload = base64.b64encode(bytes([0x7F, 0x10] * 80)).decode()
+    (audio,) = caller.receive(media_message(payload=payload))
+    assert isinstance(audio, Audio)
+    assert json.loads(agent.audio(audio.pcm16))["media"]["payload"] == payload
+    assert json.loads(agent.audio(audio.pcm16))["media"]["payload"] != payload
+
+
+def test_what_nobody_sends_on_is_forgotten() -> None:
+    recent = RecentPayloads()
+    recent.keep(b"first", "kept")
+    for number in range(MAX_RECENT_PAYLOADS):
+        recent.keep(number.to_bytes(2, "little"), "kept")
+    assert recent.coded(b"\0\0") != "kept"
+    assert recent.coded((MAX_RECENT_PAYLOADS - 1).to_bytes(2, "little")) == "kept"
