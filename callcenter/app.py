@@ -11,7 +11,6 @@ import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import uvloop
@@ -20,7 +19,7 @@ from aiohttp import ClientSession, web
 import ivr
 from asr import ModelError
 from asr.whisper import WhisperRecognizer, WhisperSettings
-from callcenter import config
+from callcenter import config, places
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.call.background import Background
 from callcenter.call.expected import ExpectedCallers
@@ -64,7 +63,6 @@ log = logging.getLogger(__name__)
 BACKGROUND_GRACE_S = 20.0
 STALE_OFFER_MARGIN_S = 15.0
 SHUTDOWN_TIMEOUT_S = 5.0
-BACKLOG = 1024
 GC_THRESHOLD = 20_000
 
 
@@ -135,9 +133,9 @@ async def serving(
     async with AsyncExitStack() as stack:
         recognizer = await _open_recognizer(stack, settings.asr)
         stores = await _open_stores(stack, settings)
-        sock = place.sock or _bound(settings.server)
+        sock = place.sock or places.bind(settings.server)
         stack.callback(sock.close)
-        urls = _urls(settings.server, sock, node_id)
+        urls = places.urls(settings.server, sock, node_id)
         nodes = Nodes(stores.database, stores.listener, node_id)
         await stack.enter_async_context(nodes.registered(urls.node))
         # Closed before the process is forgotten, else another could end calls whose end is not stored yet.
@@ -233,21 +231,12 @@ async def _open_calls(
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
         recorder=await enter(RecordingWriter()),
-        recordings_dir=_private_folder(settings.data_dir / "recordings"),
+        recordings_dir=places.private_folder(settings.data_dir / "recordings"),
         recordings=Recordings(stores.database),
         transcripts=Transcripts(stores.database),
         leg_tokens=stores.leg_tokens,
         recognizer=recognizer,
     )
-
-
-def _private_folder(folder: Path) -> Path:
-    """A folder that no other account can enter; one that exists keeps the rights it was given."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"data_dir: {folder}: {error.strerror}") from None
-    return folder
 
 
 # Gateways.
@@ -364,7 +353,7 @@ async def _listen(
     server = runner.server
     assert server is not None
     handover.receive("http", server)
-    await web.SockSite(runner, sock, backlog=BACKLOG).start()
+    await web.SockSite(runner, sock, backlog=places.BACKLOG).start()
 
 
 def _figures(
@@ -390,25 +379,6 @@ def _figures(
         recognitions=speech.done if speech else 0,
         overloads=speech.refused if speech else 0,
     )
-
-
-# Addresses.
-
-
-def _bound(settings: config.Server) -> socket.socket:
-    try:
-        return socket.create_server((settings.host, settings.port), backlog=BACKLOG)
-    except OSError as error:
-        raise UsageError(
-            f"server.port: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        ) from None
-
-
-def _urls(settings: config.Server, sock: socket.socket, node_id: UUID) -> Urls:
-    host, port = sock.getsockname()[:2]
-    here = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
-    public = settings.public_url.rstrip("/") or here
-    return Urls(public=public, node=settings.node_url.rstrip("/") or public, node_id=node_id)
 
 
 # What goes on beside the calls.

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from callcenter import config
-from callcenter.errors import UsageError
+from callcenter.places import bind_shared
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +28,9 @@ GIVE_UP_AFTER_S = 5.0
 """A first child that gives up within this time has a reason that a restart will not mend."""
 
 
-def bind_shared(host: str, port: int) -> socket.socket:
-    """Bind a socket that other processes may bind too; raises ``UsageError`` when it is not free."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        shared = socket.socket(family, kind, protocol)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        shared.bind(address)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return shared
-
-
 def serve_many(settings: config.Settings, processes: int) -> int:
     """Serve with ``processes`` children until SIGTERM or SIGINT; returns the exit status."""
-    with bind_shared(settings.server.host, settings.server.port) as reserved:
+    with bind_shared(settings.server) as reserved:
         port = reserved.getsockname()[1]
         server = settings.server.model_copy(update={"port": port})
         return _Children(settings.model_copy(update={"server": server}), processes).run()
@@ -116,7 +103,7 @@ def _child(settings: config.Settings) -> None:
 
     set_up_logging(settings.log_level)
     threading.Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
-    shared = bind_shared(settings.server.host, settings.server.port)
+    shared = bind_shared(settings.server)
     raise SystemExit(report_errors(lambda: run_service(settings, Place(shared, shares_ports=True))))
 
 
