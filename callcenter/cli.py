@@ -177,8 +177,8 @@ def _demo(options: argparse.Namespace) -> int:
     from callcenter.demo import DemoOptions, run_demo
 
     for name in ("calls", "agents"):
-        if not 1 <= getattr(options, name) <= 100:
-            raise UsageError(f"--{name} must be between 1 and 100")
+        if not 1 <= getattr(options, name) <= 200:
+            raise UsageError(f"--{name} must be between 1 and 200")
     return run_demo(
         DemoOptions(
             calls=options.calls,
