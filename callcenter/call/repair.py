@@ -35,6 +35,4 @@ def _mend(folder: Path, relative: Path, compress: bool) -> tuple[Path, float]:
     duration_s = recover(folder / relative)
     if not compress or duration_s == 0:
         return relative, duration_s
-    flac.encode(folder / relative, folder / compressed)
-    (folder / relative).unlink()
-    return compressed, duration_s
+    return flac.replace(folder / relative).relative_to(folder), duration_s

@@ -105,14 +105,12 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
 
     async def _compress(self) -> Path:
         folder = self._context.services.recordings_dir
-        compressed = self._relative.with_suffix(".flac")
         try:
-            await asyncio.to_thread(flac.encode, folder / self._relative, folder / compressed)
-            await asyncio.to_thread((folder / self._relative).unlink)
+            compressed = await asyncio.to_thread(flac.replace, folder / self._relative)
         except (CallCenterError, OSError) as error:
             log.error("call %s: the recording stays a WAV file: %s", self._context.call_id, error)
             return self._relative
-        return compressed
+        return compressed.relative_to(folder)
 
 
 def _relative_path(now: datetime, name: str) -> Path:

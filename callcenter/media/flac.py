@@ -30,6 +30,14 @@ def encode(wav: Path, flac: Path) -> None:
             unfinished.unlink(missing_ok=True)
 
 
+def replace(wav: Path) -> Path:
+    """Compress a WAV file and remove it; returns the FLAC file beside it. Blocks and raises as ``encode``."""
+    flac = wav.with_suffix(".flac")
+    encode(wav, flac)
+    wav.unlink()
+    return flac
+
+
 def duration_s(path: Path) -> float:
     """Give the length of a WAV or FLAC file; raises ``UsageError`` for anything else.
 
