@@ -330,6 +330,7 @@ async def _open_web(
                 "model": services.recognizer is not None or not settings.asr.enabled,
                 "accepting_calls": not supervisor.draining,
             },
+            node=str(services.node_id),
             figures=lambda: _figures(stores, services, supervisor, gateways),
             now=services.now,
             demo_token=demo_token,

@@ -1,8 +1,8 @@
 """The training material on disk: spectrograms with texts and times, in shards made one by one.
 
 A shard is ``NAME.mel`` (float16 logarithmic mel power, 80 a frame of 10 ms) and ``NAME.json`` (what is in
-it). Its content depends on its number alone, so shards can be made in any order, by any number of
-processes, in several sittings.
+it). Its content depends on its number alone (but for the breath of some of espeak-ng's voices), so shards can
+be made in any order, by any number of processes, in several sittings.
 """
 
 import json

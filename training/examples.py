@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.channel import FRAMES_PER_S
 from training.corpus import Recorded, Shard
 from training.speech import TimedWord
 from training.tokens import Tokens
@@ -17,6 +18,9 @@ LABEL_HZ = 50
 PAUSE = 0
 _MARKS = ".,?!"
 _MARK_BEFORE_S, _MARK_AFTER_S = 0.075, 0.1
+_WORD_ENDS_S = 0.02
+"""A word is whole when this much of its end is missing."""
+
 _STRESS = "',%=|"
 
 
@@ -37,8 +41,30 @@ class Example:
 
     @property
     def end_s(self) -> float:
-        """When the last word ends."""
-        return float(self.spans[:, 1].max()) - _MARK_AFTER_S
+        """When the last word ends; a mark after it is heard in its last part and beyond."""
+        last_s = float(self.spans[-1, 1])
+        is_marked = len(self.spans) > 1 and self.spans[-1, 0] < self.spans[-2, 1]
+        return last_s - _MARK_AFTER_S if is_marked else last_s
+
+
+def until(whole: Example, frames: int) -> Example | None:
+    """The first ``frames`` frames of the spectrogram, an even number, and the words that have ended by then.
+
+    Who hears a sentence in the middle of a word shall write the words before it and not guess.
+    ``None`` where no word has ended.
+    """
+    ended = whole.spans[:, 1] <= frames / FRAMES_PER_S + _WORD_ENDS_S
+    count = len(ended) if ended.all() else int(ended.argmin())
+    if count == 0:
+        return None
+    labels = frames // 2
+    return Example(
+        whole.mel[:frames],
+        whole.ids[:count],
+        whole.spans[:count],
+        whole.phonemes[:labels],
+        whole.words[:labels],
+    )
 
 
 class Phonemes:

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.channel import FRAMES_PER_S, MELS, Mel, added, normalised
-from training.examples import PAUSE, Example
+from training.examples import PAUSE, Example, until
 from training.tokens import TIMESTAMP_S, TIMESTAMPS, Tokens
 
 IGNORED = -100
 MAX_TOKENS = 448
-NON_SPEECH_SHARE, BACKGROUND_SHARE, PROMPT_SHARE, TIMESTAMP_SHARE = 0.14, 0.1, 0.1, 0.5
+NON_SPEECH_SHARE, BACKGROUND_SHARE, PROMPT_SHARE, TIMESTAMP_SHARE = 0.16, 0.1, 0.1, 0.5
+INTERRUPTED_SHARE = 0.12
+"""Of the windows with one turn, how many end while somebody speaks: such are the windows of live words."""
+
 _SILENT = -10.0
 _NOWHERE = (-1.0, -1.0)
 _LAST_INITIAL_TIMESTAMP = 50
@@ -37,7 +40,7 @@ class Form:
 SHORT = (Form(240, 0, 1), Form(400, 190, 1), Form(640, 330, 1))
 MIDDLE = (Form(1000, 0, 4), Form(1600, 0, 6))
 LONG = (Form(3000, 0, 12),)
-_SHORT_SHARES = (0.35, 0.4, 0.25)
+_SHORT_SHARES = (0.35, 0.35, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +149,13 @@ class Windows:
         most = 1 if form.turns == 1 or rng.random() < 0.4 else int(rng.integers(2, form.turns + 1))
         low, high = np.searchsorted(self._lengths, (form.shortest, form.frames - 2))
         turns: list[Turn] = []
+        interrupted = most == 1 and rng.random() < INTERRUPTED_SHARE
         at = _even(rng.choice((0, rng.uniform(0, 30), rng.uniform(0, 100), rng.uniform(0, 250))))
         count = 0
         for _ in range(most):
             chosen = self._examples[rng.integers(low, max(high, low + 1))]
+            if interrupted:
+                chosen = until(chosen, _even(len(chosen.mel) * rng.uniform(0.2, 1))) or chosen
             length = len(chosen.mel)
             if not turns:
                 at = min(at, _even(form.frames - length))
@@ -159,7 +165,7 @@ class Windows:
             count += len(chosen.ids) + 2
             at += length + _even(rng.choice((rng.uniform(5, 60), rng.uniform(20, 250))))
         end = turns[-1].at + len(turns[-1].example.mel)
-        tail = rng.choice((0, rng.uniform(0, 40), rng.uniform(0, 200)))
+        tail = 0 if interrupted else rng.choice((0, rng.uniform(0, 40), rng.uniform(0, 200)))
         return turns, min(end + _even(tail), form.frames)
 
     def _mixed(self, turns: list[Turn], length: int) -> Mel:

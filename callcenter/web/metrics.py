@@ -60,9 +60,15 @@ class WatcherFigures:
 
 
 class Metrics:
-    """Counts requests, and asks the others when it is scraped."""
+    """Counts requests, and asks the others when it is scraped.
 
-    def __init__(self, process: Callable[[], ProcessFigures], watchers: Callable[[], WatcherFigures]) -> None:
+    ``node`` says which process the figures are of: behind one address every scrape may meet another one.
+    """
+
+    def __init__(
+        self, node: str, process: Callable[[], ProcessFigures], watchers: Callable[[], WatcherFigures]
+    ) -> None:
+        self._node = node
         self._process = process
         self._watchers = watchers
         self._requests = CollectorRegistry()
@@ -82,11 +88,22 @@ class Metrics:
     def exposition(self, standing: Standing | None) -> bytes:
         """The text; without ``standing`` (the database is away) the shop floor is left out."""
         registry = CollectorRegistry()
+        registry.register(_Node(self._node))
         registry.register(_Figures(self._process()))
         registry.register(_Figures(self._watchers()))
         if standing is not None:
             registry.register(_Floor(standing))
         return generate_latest(registry) + generate_latest(self._requests)
+
+
+class _Node(Collector):
+    """Which process this is."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+
+    def collect(self) -> Iterator[Metric]:
+        yield _labelled("callcenter_node", "The process whose figures these are", "node", {self._node: 1.0})
 
 
 class _Figures(Collector):

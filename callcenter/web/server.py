@@ -41,8 +41,8 @@ class WebServices:
     """The collaborators of the web side; all are running already.
 
     ``recordings_dir`` is the folder that recordings' paths are relative to, ``now`` UTC on the database's
-    clock, ``figures`` what the process reports of itself. ``demo_token``, set by the demo alone, signs in
-    browsers on this machine by themselves.
+    clock, ``figures`` what the process reports of itself, ``node`` the name by which others know it.
+    ``demo_token``, set by the demo alone, signs in browsers on this machine by themselves.
     """
 
     settings: Settings
@@ -58,6 +58,7 @@ class WebServices:
     hub: LiveHub
     control: CallControl
     readiness: ReadinessChecks
+    node: str
     figures: Callable[[], ProcessFigures]
     now: Callable[[], datetime]
     demo_token: str | None = None
@@ -72,7 +73,9 @@ def build_app(services: WebServices, routes: Iterable[web.AbstractRouteDef] = ()
     settings, hub = services.settings, services.hub
     authenticator = Authenticator(_token_lookup(services.users), settings.server.public_url)
     metrics = Metrics(
-        services.figures, lambda: WatcherFigures(watchers=hub.subscribers, watchers_dropped=hub.dropped_total)
+        services.node,
+        services.figures,
+        lambda: WatcherFigures(watchers=hub.subscribers, watchers_dropped=hub.dropped_total),
     )
     app = web.Application(
         client_max_size=MAX_BODY_BYTES,

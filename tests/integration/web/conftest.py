@@ -211,6 +211,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             hub=hub,
             control=control,
             readiness=lambda: ready,
+            node="here",
             figures=lambda: ProcessFigures(calls=3, frames_in=250, audio_dropped_seconds=0.04),
             now=clock.now,
             demo_token=tokens[demo_token[0]] if demo_token else None,

@@ -258,6 +258,7 @@ async def test_metrics(site: Any) -> None:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         text = await answer.text()
     for line in (
+        'callcenter_node{node="here"} 1.0',
         "callcenter_calls 3.0",
         "callcenter_frames_in_total 250.0",
         "callcenter_audio_dropped_seconds_total 0.04",

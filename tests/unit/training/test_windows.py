@@ -8,7 +8,7 @@ import pytest
 from callcenter.simulator.voices import Voice
 from training.channel import loudness
 from training.corpus import Recorded, Shard, mel_filters
-from training.examples import LABEL_HZ, PAUSE, Example, Phonemes, example, token_spans
+from training.examples import LABEL_HZ, PAUSE, Example, Phonemes, example, token_spans, until
 from training.speech import TimedWord, at_rate, held_out_voice, say, training_voice
 from training.tokens import Tokens
 from training.windows import IGNORED, LONG, MIDDLE, SHORT, Turn, Windows
@@ -113,6 +113,18 @@ def test_the_decoder_is_taught_the_text_of_all_turns_and_then_the_end() -> None:
         stamps = [token for token in said if token >= tokens().first_timestamp]
         assert stamps == sorted(stamps)
         assert len(stamps) in (0, 4)
+
+
+def test_who_is_interrupted_has_said_the_words_that_ended() -> None:
+    whole = examples()[3]
+    cut_s = float(whole.spans[2, 1]) + 0.01
+    part = until(whole, int(cut_s * 100) // 2 * 2)
+    assert part is not None
+    assert list(part.ids) == list(whole.ids[:3])
+    assert len(part.words) == len(part.phonemes) == len(part.mel) // 2 < len(whole.words)
+    assert part.end_s == pytest.approx(whole.spans[2, 1])
+    assert until(whole, 4) is None
+    assert list(until(whole, len(whole.mel) + 20).ids) == list(whole.ids)
 
 
 def test_what_is_no_speech_is_answered_with_nothing() -> None:
