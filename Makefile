@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test lint bench train-demo-model clean
+.PHONY: setup demo test lint bench bench-peers train-demo-model clean
 
 setup: $(STAMP)
 
@@ -26,8 +26,19 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup
+bench: setup bench-peers
 	$(BIN)/python benchmarks/run_all.py
+
+# Programs that benchmarks measure beside this one: 1.4 GB where torch comes as its CPU build.
+PEERS_VENV := .venv-benchmarks
+
+bench-peers: $(PEERS_VENV)/.set-up
+
+$(PEERS_VENV)/.set-up: benchmarks/requirements.txt constraints.txt
+	@test -x $(PEERS_VENV)/bin/python || $(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+	$(PEERS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps whisper-live==0.10.0
+	@touch $@
 
 # Makes the bundled speech model anew in var/training; TRAINING=--quick proves in minutes that it can.
 TRAINING ?=
@@ -42,4 +53,4 @@ $(TRAINING_VENV)/.set-up: pyproject.toml constraints.txt training/constraints.tx
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TRAINING_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TRAINING_VENV) $(PEERS_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

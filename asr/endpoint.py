@@ -14,18 +14,21 @@ _FRAME_MS = 20
 class EndpointSettings:
     """Durations in ms.
 
-    An utterance ends after ``hangover_ms`` without voice and keeps ``tail_ms`` of them. One with less than
-    ``min_voiced_ms`` of voice is a noise. One that grows longer than ``cut_after_ms`` is cut at its
-    quietest pause of ``pause_ms`` or more, or else at ``max_ms``.
+    An utterance ends after ``hangover_ms`` without voice, after ``short_hangover_ms`` where what was heard so
+    far is a whole sentence, and keeps ``tail_ms`` of them. One with less than ``min_voiced_ms`` of voice is
+    a noise. One that grows longer than ``cut_after_ms`` is cut at its quietest pause of ``pause_ms`` or more,
+    or else at ``max_ms``; then the next one begins ``overlap_ms`` earlier, so that no word is lost.
     """
 
     pre_roll_ms: int = 300
     hangover_ms: int = 500
+    short_hangover_ms: int = 300
     tail_ms: int = 200
     min_voiced_ms: int = 140
     pause_ms: int = 200
     cut_after_ms: int = 10_000
     max_ms: int = 15_000
+    overlap_ms: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Utterance:
     """Sound to be recognised.
 
     ``start_sample`` and ``end_sample`` are the bounds of ``pcm16``, which has some silence around the
-    speech; ``speech_start_sample`` and ``speech_end_sample`` are those of the voiced frames.
+    speech; ``speech_start_sample`` and ``speech_end_sample`` are those of the voiced frames. The first
+    ``overlap_ms`` are the end of the utterance before.
     """
 
     pcm16: bytes
@@ -42,20 +46,38 @@ class Utterance:
     speech_start_sample: int
     speech_end_sample: int
     voiced_ms: int
+    overlap_ms: int = 0
 
 
 class Endpointer:
-    """Follows one leg. Frames are 20 ms; a frame that does not follow on the last one ends the utterance."""
+    """Follows one leg. Frames are 20 ms; a frame that does not follow on the last one ends the utterance.
+
+    ``number`` counts utterances from 1, those that were noises too; it is the one that is being said, or the
+    next one. ``sentence_ended`` is set by whoever reads along and forgotten with the next voice.
+    """
 
     def __init__(self, settings: EndpointSettings | None = None) -> None:
         self._settings = settings or EndpointSettings()
         self._hangover = _frames(self._settings.hangover_ms)
+        self._short_hangover = _frames(self._settings.short_hangover_ms)
         self._cut_after = _frames(self._settings.cut_after_ms)
         self._lead: deque[bytes] = deque(maxlen=_frames(self._settings.pre_roll_ms))
         self._frames: list[bytes] = []
         self._voiced = bytearray()
         self._silent = 0
         self._next: int | None = None
+        self._overlap_ms = 0
+        self.number = 1
+        self.sentence_ended = False
+
+    @property
+    def length_ms(self) -> int:
+        """Of the utterance that is being said, with its pre-roll; 0 in silence."""
+        return len(self._frames) * _FRAME_MS
+
+    def so_far(self) -> Utterance | None:
+        """The utterance that is being said, unless there is too little voice in it yet."""
+        return self._first(len(self._frames))
 
     def feed(self, frame: bytes, position: int, voiced: bool) -> Utterance | None:
         """Take the frame whose first sample has ``position``; return the utterance that it completes."""
@@ -70,6 +92,8 @@ class Endpointer:
             self._lead.clear()
         self._frames.append(frame)
         self._voiced.append(voiced)
+        if voiced and self._silent:
+            self.sentence_ended = False
         self._silent = 0 if voiced else self._silent + 1
         return ended or self._completed()
 
@@ -82,7 +106,7 @@ class Endpointer:
         return utterance
 
     def _completed(self) -> Utterance | None:
-        if self._silent >= self._hangover:
+        if self._silent >= (self._short_hangover if self.sentence_ended else self._hangover):
             kept = len(self._frames) - self._silent + _frames(self._settings.tail_ms)
             utterance = self._take(kept)
             self._lead.extend(self._frames[kept:])
@@ -96,7 +120,9 @@ class Endpointer:
             cut = self._quietest_pause()
             if cut is not None:
                 return self._cut(cut)
-        return self._cut(length) if length >= _frames(self._settings.max_ms) else None
+        if length < _frames(self._settings.max_ms):
+            return None
+        return self._cut(length, _frames(self._settings.overlap_ms))
 
     def _quietest_pause(self) -> int | None:
         """The middle of the quietest pause in the later half: the number of frames before it."""
@@ -114,21 +140,26 @@ class Endpointer:
             run = 0
         return None if best is None else best[1]
 
-    def _cut(self, at: int) -> Utterance | None:
+    def _cut(self, at: int, overlap: int = 0) -> Utterance | None:
         utterance = self._take(at)
-        frames, voiced = self._frames[at:], self._voiced[at:]
+        frames, voiced = self._frames[at - overlap :], self._voiced[at - overlap :]
         self._reset()
         if any(voiced):
             self._frames, self._voiced = frames, voiced
             self._silent = len(voiced) - 1 - voiced.rindex(1)
+            self._overlap_ms = overlap * _FRAME_MS
         else:
             self._lead.extend(frames)
         return utterance
 
     def _take(self, count: int) -> Utterance | None:
+        self.number += 1
+        return self._first(count)
+
+    def _first(self, count: int) -> Utterance | None:
         """The first ``count`` frames as an utterance, unless there is too little voice in them."""
         voiced = self._voiced[:count]
-        voiced_ms = voiced.count(1) * _FRAME_MS
+        voiced_ms = voiced.count(1, _frames(self._overlap_ms)) * _FRAME_MS
         if voiced_ms < max(self._settings.min_voiced_ms, _FRAME_MS) or self._next is None:
             return None
         start = self._next - len(self._frames) * FRAME_SAMPLES
@@ -140,12 +171,15 @@ class Endpointer:
             speech_start_sample=start + voiced.index(1) * FRAME_SAMPLES,
             speech_end_sample=start + (voiced.rindex(1) + 1) * FRAME_SAMPLES,
             voiced_ms=voiced_ms,
+            overlap_ms=self._overlap_ms,
         )
 
     def _reset(self) -> None:
         self._frames = []
         self._voiced = bytearray()
         self._silent = 0
+        self._overlap_ms = 0
+        self.sentence_ended = False
 
 
 def _frames(ms: int) -> int:

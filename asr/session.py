@@ -1,43 +1,126 @@
-"""The speech of one leg: audio in as it comes, segments out in the order they were said."""
+"""The speech of one leg: audio in as it comes, words while they are said, then segments in order."""
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ParamSpec, Protocol
 
+from asr.commit import Agreement, without_overlap
 from asr.endpoint import Endpointer, EndpointSettings, Utterance
-from asr.errors import ClosedSpeechError, RecognitionError
+from asr.errors import ClosedSpeechError, OverloadedSpeechError, RecognitionError
 from asr.framing import Framer
-from asr.recognizer import SAMPLE_RATE_HZ, Failure, Recognition, Recognizer, Segment
-from asr.vad import VoiceDetector
+from asr.languages import ends_sentence
+from asr.locking import LanguageLock
+from asr.placing import bounds_s, placed
+from asr.recognizer import (
+    Failure,
+    Partial,
+    Recognition,
+    Recognizer,
+    Segment,
+    Speech,
+    Urgency,
+    Word,
+)
+from asr.vad import Detector, VoiceDetector
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+FIRST_PARTIAL_MS = 850
+"""Of the utterance's sound, 300 ms of which are from before the voice."""
+
+PARTIAL_EVERY_MS = 1000
+PARTIAL_AGAIN_MS = 200
+"""Where the one before brought no word."""
+
+FINAL_WITHIN_S, PARTIAL_WITHIN_S = 1.0, 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """How a leg is to be heard; see ``Speech`` for languages and hot words."""
+
+    language: str = "en"
+    languages: tuple[str, ...] = ()
+    hot_words: tuple[str, ...] = ()
+    partials: bool = True
+    words: bool = True
+
+
+class VoiceCheck(Protocol):
+    """Follows one utterance."""
+
+    async def confirm(self, pcm16: bytes) -> bool:
+        """Whether there is a voice in it; ``pcm16`` is all that was said so far."""
+
+
+class Confirmer(Protocol):
+    """Tells better than the quick detector what is a voice."""
+
+    def begin(self) -> VoiceCheck:
+        """For a new utterance."""
+
+
+class LegListener(Protocol):
+    """Gets what a leg says. What it raises is logged and stays here."""
+
+    def heard(self, segment: Segment) -> None:
+        """A segment with text, in the order of speech."""
+
+    def hearing(self, partial: Partial) -> None:
+        """What is being said; empty where it came to nothing after all."""
+
+    def timed(self, number: int, words: tuple[Word, ...]) -> None:
+        """The times of a segment's words, where they were put off; seconds on the leg's clock."""
+
+    def missed(self, failure: Failure) -> None:
+        """A stretch of speech that was lost, in the order of speech."""
+
+
+@dataclass(slots=True)
+class _Said:
+    """What is known of one utterance while it is said and recognised; ``shown_s`` is that of its partials."""
+
+    number: int
+    check: VoiceCheck | None
+    agreement: Agreement
+    shown_s: tuple[float, float] | None = None
 
 
 class LegSession:
     """Follows one leg of a call. To be used on the event loop only.
 
-    ``on_segment`` gets every segment with text, ``on_failed`` every stretch of speech that was lost, both
-    in the order of speech. What they or the recognizer raise is logged and stays here: recognition never
-    breaks a call. How much may wait is bounded by the recognizer, which refuses what is too much.
+    Recognition never breaks a call: what the recognizer or the listener raises is logged and stays here.
     """
 
     def __init__(
         self,
         recognizer: Recognizer,
-        language: str,
-        on_segment: Callable[[Segment], None],
-        on_failed: Callable[[Failure], None],
+        listening: Listening,
+        listener: LegListener,
+        *,
+        confirmer: Confirmer | None = None,
         settings: EndpointSettings | None = None,
-        detector: Callable[[bytes], bool] | None = None,
+        detector: Detector | None = None,
     ) -> None:
         self._recognizer = recognizer
-        self._language = language
-        self._on_segment = on_segment
-        self._on_failed = on_failed
+        self._listening = listening
+        self._listener = listener
+        self._confirmer = confirmer
         self._framer = Framer()
         self._endpointer = Endpointer(settings)
         self._detector = detector or VoiceDetector()
-        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order of speech
+        self._language = LanguageLock(listening.language)
+        self._finals: dict[asyncio.Task[None], None] = {}  # in the order of speech
+        self._timings: set[asyncio.Task[None]] = set()
+        self._partial: asyncio.Task[None] | None = None
+        self._next_partial_ms = FIRST_PARTIAL_MS
+        self._said = self._begin()
+        self._last_text = ""
+        self._seq = 0
         self._paused = False
         self._finished = False
 
@@ -48,10 +131,7 @@ class LegSession:
         """
         if self._paused or self._finished:
             return
-        for at, frame in self._framer.push(pcm16, position):
-            utterance = self._endpointer.feed(frame, at, self._detector(frame))
-            if utterance is not None:
-                self._submit(utterance)
+        self._hear(self._framer.push(pcm16, position))
 
     def pause(self) -> None:
         """Stop listening (hold, music, our own prompts); what was being said ends here."""
@@ -66,65 +146,210 @@ class LegSession:
     async def finish(self, timeout_s: float) -> None:
         """End what is being said and wait until all of it is recognised, ``timeout_s`` at most.
 
-        What is not recognised by then is reported to ``on_failed``. Nothing more may be fed.
+        What is not recognised by then is reported as missed. Nothing more may be fed.
         """
         if not self._paused:
             self._flush()
         self._finished = True
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
         try:
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=timeout_s)
+            await self._wait_for_all(deadline_s)
         finally:
-            late = list(self._tasks)
+            late = [*self._finals, *self._timings]
             for task in late:
                 task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _flush(self) -> None:
-        for at, frame in self._framer.flush():
+    async def _wait_for_all(self, deadline_s: float) -> None:
+        """Wait for finals and then for the word times that some of them ask for."""
+        for tasks in (self._finals, self._timings):
+            left_s = deadline_s - asyncio.get_running_loop().time()
+            if tasks:
+                await asyncio.wait(tasks, timeout=max(left_s, 0))
+
+    # Sound.
+
+    def _hear(self, frames: list[tuple[int, bytes]]) -> None:
+        for at, frame in frames:
+            number = self._endpointer.number
             utterance = self._endpointer.feed(frame, at, self._detector(frame))
-            if utterance is not None:
-                self._submit(utterance)
+            if self._endpointer.number != number:
+                self._ended(utterance)
+        if self._listening.partials and self._endpointer.length_ms >= self._next_partial_ms:
+            self._begin_partial()
+
+    def _flush(self) -> None:
+        self._hear(self._framer.flush())
+        number = self._endpointer.number
         utterance = self._endpointer.flush()
-        if utterance is not None:
-            self._submit(utterance)
+        if self._endpointer.number != number:
+            self._ended(utterance)
 
-    def _submit(self, utterance: Utterance) -> None:
-        before = next(reversed(self._tasks), None)
+    def _begin(self) -> _Said:
+        check = self._confirmer.begin() if self._confirmer is not None else None
+        return _Said(self._endpointer.number, check, Agreement(self._language.code))
+
+    def _ended(self, utterance: Utterance | None) -> None:
+        said, self._said = self._said, self._begin()
+        self._next_partial_ms = FIRST_PARTIAL_MS
+        if self._partial is not None:
+            self._partial.cancel()
+        if utterance is None:
+            self._hide(said)
+            return
+        before = next(reversed(self._finals), None)
         task = asyncio.create_task(
-            self._transcribe(utterance, before), name=f"utterance at {utterance.start_sample}"
+            self._transcribe(said, utterance, before), name=f"utterance at {utterance.start_sample}"
         )
-        self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
+        self._finals[task] = None
+        task.add_done_callback(self._finals.pop)
 
-    async def _transcribe(self, utterance: Utterance, before: asyncio.Task[None] | None) -> None:
+    # Partials.
+
+    def _begin_partial(self) -> None:
+        if self._partial is not None:
+            return
+        utterance = self._endpointer.so_far()
+        self._next_partial_ms = self._endpointer.length_ms + PARTIAL_AGAIN_MS
+        if utterance is None:
+            return
+        self._partial = asyncio.create_task(
+            self._hear_so_far(self._said, utterance), name=f"partial at {utterance.start_sample}"
+        )
+        self._partial.add_done_callback(self._partial_done)
+
+    def _partial_done(self, _task: asyncio.Task[None]) -> None:
+        self._partial = None
+
+    async def _hear_so_far(self, said: _Said, utterance: Utterance) -> None:
+        """One pass over what was said so far; the next one comes a while later, on a busy machine later."""
+        try:
+            if not await self._is_voice(said, utterance):
+                return
+            recognition = await self._recognizer.recognize(self._speech(utterance, Urgency.PARTIAL))
+        except OverloadedSpeechError:
+            self._next_partial_ms = self._endpointer.length_ms + PARTIAL_EVERY_MS
+            return
+        except RecognitionError:
+            return
+        except Exception:
+            logger.exception("recognizer failed")
+            return
+        if said is self._said and recognition.text:
+            self._show(said, utterance, recognition)
+
+    def _show(self, said: _Said, utterance: Utterance, recognition: Recognition) -> None:
+        pace = self._recognizer.pace()
+        self._next_partial_ms = self._endpointer.length_ms + round(PARTIAL_EVERY_MS * min(pace, 10))
+        stable, volatile = said.agreement.hear(recognition.text)
+        if ends_sentence(recognition.text, recognition.language):
+            self._endpointer.sentence_ended = True
+        said.shown_s = bounds_s(utterance)
+        self._tell(said.number, said.shown_s, stable, volatile, recognition.language)
+
+    def _hide(self, said: _Said) -> None:
+        if said.shown_s is not None:
+            self._tell(said.number, said.shown_s, "", "", self._language.code)
+
+    def _tell(
+        self, number: int, shown_s: tuple[float, float], stable: str, volatile: str, language: str
+    ) -> None:
+        self._seq += 1
+        self._call(self._listener.hearing, Partial(number, self._seq, *shown_s, stable, volatile, language))
+
+    # Finals.
+
+    async def _transcribe(self, said: _Said, utterance: Utterance, before: asyncio.Task[None] | None) -> None:
         outcome: Recognition | RecognitionError = ClosedSpeechError("not recognised in time")
         try:
-            outcome = await self._recognize(utterance)
+            outcome = await self._recognize(said, utterance)
             if before is not None:
                 await asyncio.wait({before})
         finally:
-            self._report(utterance, outcome)
+            self._report(said, utterance, outcome)
 
-    async def _recognize(self, utterance: Utterance) -> Recognition | RecognitionError:
+    async def _recognize(self, said: _Said, utterance: Utterance) -> Recognition | RecognitionError:
         try:
-            return await self._recognizer.recognize(utterance.pcm16, self._language)
+            if not await self._is_voice(said, utterance):
+                return Recognition("", self._language.code, 0.0)
+            return await self._recognizer.recognize(self._speech(utterance, Urgency.FINAL))
         except RecognitionError as error:
             return error
         except Exception as error:
             logger.exception("recognizer failed")
             return RecognitionError(f"recognizer failed: {type(error).__name__}")
 
-    def _report(self, utterance: Utterance, outcome: Recognition | RecognitionError) -> None:
-        start_s = utterance.speech_start_sample / SAMPLE_RATE_HZ
-        end_s = utterance.speech_end_sample / SAMPLE_RATE_HZ
+    async def _is_voice(self, said: _Said, utterance: Utterance) -> bool:
+        return said.check is None or await said.check.confirm(utterance.pcm16)
+
+    def _speech(self, utterance: Utterance, urgency: Urgency) -> Speech:
+        is_final = urgency is Urgency.FINAL
+        return Speech(
+            pcm16=utterance.pcm16,
+            language=self._language.code,
+            urgency=urgency,
+            deadline_s=asyncio.get_running_loop().time() + (FINAL_WITHIN_S if is_final else PARTIAL_WITHIN_S),
+            voiced_ms=utterance.voiced_ms,
+            languages=self._listening.languages,
+            hot_words=self._listening.hot_words,
+            with_words=is_final and self._listening.words,
+        )
+
+    def _report(self, said: _Said, utterance: Utterance, outcome: Recognition | RecognitionError) -> None:
+        start_s, end_s = bounds_s(utterance)
+        match outcome:
+            case RecognitionError():
+                self._hide(said)
+                self._call(self._listener.missed, Failure(start_s, end_s, str(outcome)))
+            case Recognition():
+                self._language.heard(outcome, utterance.voiced_ms / 1000)
+                self._report_text(said, utterance, outcome)
+
+    def _report_text(self, said: _Said, utterance: Utterance, recognition: Recognition) -> None:
+        text, words = recognition.text, recognition.words
+        if utterance.overlap_ms:
+            text = without_overlap(self._last_text, text, recognition.language)
+            words = words[len(words) - min(len(text.split()), len(words)) :]
+        self._last_text = text
+        if not text:
+            self._hide(said)
+            return
+        start_s, end_s = bounds_s(utterance)
+        segment = Segment(
+            said.number,
+            start_s,
+            end_s,
+            text,
+            recognition.language,
+            recognition.confidence,
+            placed(words, utterance),
+            recognition.degraded,
+        )
+        self._call(self._listener.heard, segment)
+        if self._listening.words and not words:
+            self._time_later(said.number, utterance, segment)
+
+    def _time_later(self, number: int, utterance: Utterance, segment: Segment) -> None:
+        task = asyncio.create_task(
+            self._time(number, utterance, segment), name=f"word times at {utterance.start_sample}"
+        )
+        self._timings.add(task)
+        task.add_done_callback(self._timings.discard)
+
+    async def _time(self, number: int, utterance: Utterance, segment: Segment) -> None:
+        speech = Speech(utterance.pcm16, segment.language, Urgency.LATER, with_words=True, text=segment.text)
         try:
-            match outcome:
-                case RecognitionError():
-                    self._on_failed(Failure(start_s, end_s, str(outcome)))
-                case Recognition(text=""):
-                    pass
-                case Recognition(text=text, language=language, confidence=confidence):
-                    self._on_segment(Segment(start_s, end_s, text, language, confidence))
+            recognition = await self._recognizer.recognize(speech)
+        except RecognitionError as error:
+            logger.info("no word times for an utterance: %s", error)
+            return
+        if recognition.words:
+            self._call(self._listener.timed, number, placed(recognition.words, utterance))
+
+    # Others.
+
+    def _call(self, listen: Callable[P, None], *arguments: P.args, **keywords: P.kwargs) -> None:
+        try:
+            listen(*arguments, **keywords)
         except Exception:
-            logger.exception("a listener of segments failed")
+            logger.exception("a listener of speech failed")

@@ -1,5 +1,7 @@
 """Is there a voice in this frame? Google's WebRTC detector, and a floor below which nothing is a voice."""
 
+from collections.abc import Callable
+
 import numpy as np
 import webrtcvad
 
@@ -7,6 +9,9 @@ from asr.framing import FRAME_SAMPLES
 from asr.recognizer import SAMPLE_RATE_HZ
 
 _FULL_SCALE = 32768.0
+
+Detector = Callable[[bytes], bool]
+"""Tells whether a frame, 20 ms of PCM16 at 8 kHz, has a voice in it."""
 
 
 class VoiceDetector:

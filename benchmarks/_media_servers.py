@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
@@ -21,8 +21,9 @@ from _media_load import Account
 from aiohttp import WSMsgType, web
 from pydantic import SecretStr
 
-from asr import Recognition
-from asr.whisper import WhisperRecognizer
+from asr import Recognition, Speech, SpeechEngine
+from asr.engine import Outcome
+from asr.schedule import Plan
 from callcenter import app, config
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.roster import Roster
@@ -43,18 +44,27 @@ Server = Callable[..., AbstractAsyncContextManager[str]]
 """Serves while it is entered, at the URL that it gives."""
 
 
-class Deaf(WhisperRecognizer):
-    """A recognizer without a model, which understands nothing and does so at once."""
+class DeafModel:
+    """A model that understands nothing and does so at once."""
 
-    async def __aenter__(self) -> Self:
-        return self
+    def load(self) -> None:
+        """Load nothing."""
 
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    def close(self) -> None:
+        """Free nothing."""
 
-    async def recognize(self, pcm16: bytes, language: str) -> Recognition:
+    def plan(self, speech: Speech, *, full: bool) -> Plan:
+        """All speech is alike to it."""
+        return Plan(full, 1)
+
+    def run(self, batch: Sequence[Speech], _plan: Plan) -> list[Outcome]:
         """Hear nothing in anything."""
-        return Recognition(text="", language=language, confidence=0.0)
+        return [Recognition("", speech.language, 0.0) for speech in batch]
+
+
+async def deaf(stack: AsyncExitStack, _: config.Asr) -> app.Speech:
+    """Speech without a model: legs are listened to, what they say comes to nothing."""
+    return app.Speech(await stack.enter_async_context(SpeechEngine(DeafModel())))
 
 
 def settings(folder: Path, calls: int, account: Account) -> config.Settings:
@@ -85,7 +95,7 @@ def settings(folder: Path, calls: int, account: Account) -> config.Settings:
 @asynccontextmanager
 async def service(wanted: config.Settings) -> AsyncIterator[str]:
     """The whole service with all of its agents signed in; only the speech model is left out."""
-    with patch.object(app, "WhisperRecognizer", Deaf):
+    with patch.object(app, "open_speech", deaf):
         async with app.serving(wanted) as running:
             roster = Roster(Agents(running.database))
             for agent in wanted.agents:

@@ -16,7 +16,7 @@ from _report import progress
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-TIMEOUT_S = 1800
+TIMEOUT_S = 3600
 
 Result = dict[str, Any]
 

@@ -17,12 +17,14 @@ import uvloop
 from aiohttp import ClientSession, web
 
 import ivr
-from asr import ModelError
-from asr.whisper import WhisperRecognizer, WhisperSettings
+from asr import Confirmer, EngineSettings, EngineStats, ModelError, SpeechEngine
+from asr.silero import SpeechConfirmer
+from asr.whisper import WhisperSettings, open_engine
 from callcenter import config, places
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.call.background import Background
 from callcenter.call.expected import ExpectedCallers
+from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
@@ -131,7 +133,7 @@ async def serving(
     flows = load_flows(settings)
     node_id = uuid4()
     async with AsyncExitStack() as stack:
-        recognizer = await _open_recognizer(stack, settings.asr)
+        speech = await open_speech(stack, settings.asr)
         stores = await _open_stores(stack, settings)
         sock = place.sock or places.bind(settings.server)
         stack.callback(sock.close)
@@ -140,7 +142,7 @@ async def serving(
         await stack.enter_async_context(nodes.registered(urls.node))
         # Closed before the process is forgotten, else another could end calls whose end is not stored yet.
         await stack.enter_async_context(stores.events)
-        services = await _open_calls(stack, settings, stores, node_id, recognizer, flows)
+        services = await _open_calls(stack, settings, stores, node_id, speech, flows)
         supervisor = CallSupervisor(services)
         relay = CallRelay(
             node_id,
@@ -172,21 +174,34 @@ class _Stores:
     leg_tokens: LegTokens
 
 
-async def _open_recognizer(stack: AsyncExitStack, settings: config.Asr) -> WhisperRecognizer | None:
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What listens to legs; nothing where recognition is switched off."""
+
+    recognizer: SpeechEngine | None = None
+    confirmer: Confirmer | None = None
+
+
+async def open_speech(stack: AsyncExitStack, settings: config.Asr) -> Speech:
+    """Load the model. Raises ``UsageError`` where that cannot be done."""
     if not settings.enabled:
-        return None
+        return Speech()
     model = WhisperSettings(
         model=settings.model,
         device=settings.device,
         compute_type=settings.compute_type,
         beam_size=settings.beam_size,
         workers=settings.workers,
+        context=settings.context,
     )
-    recognizer = WhisperRecognizer(model, max_queued=settings.max_queued_segments)
+    engine = open_engine(
+        model, EngineSettings(batch_s=settings.batch_ms / 1000, max_rows=settings.batch_rows)
+    )
     try:
-        return await stack.enter_async_context(recognizer)
+        recognizer = await stack.enter_async_context(engine)
     except ModelError as error:
         raise UsageError(str(error)) from None
+    return Speech(recognizer, await stack.enter_async_context(SpeechConfirmer()))
 
 
 async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Stores:
@@ -207,7 +222,7 @@ async def _open_calls(
     settings: config.Settings,
     stores: _Stores,
     node_id: UUID,
-    recognizer: WhisperRecognizer | None,
+    speech: Speech,
     flows: dict[str, ivr.Flow],
 ) -> CallServices:
     enter = stack.enter_async_context
@@ -235,7 +250,9 @@ async def _open_calls(
         recordings=Recordings(stores.database),
         transcripts=Transcripts(stores.database),
         leg_tokens=stores.leg_tokens,
-        recognizer=recognizer,
+        recognizer=speech.recognizer,
+        confirmer=speech.confirmer,
+        partials=await enter(Partials(Messages(stores.database))),
     )
 
 
@@ -361,7 +378,7 @@ def _figures(
     stores: _Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
 ) -> ProcessFigures:
     log_, media = stores.events.stats, gateways.counters
-    speech = services.recognizer.stats() if isinstance(services.recognizer, WhisperRecognizer) else None
+    speech = services.recognizer.stats() if isinstance(services.recognizer, SpeechEngine) else EngineStats()
     return ProcessFigures(
         calls=supervisor.calls,
         legs=supervisor.legs,
@@ -377,8 +394,19 @@ def _figures(
         events_pending=log_.pending,
         events_lost=log_.lost,
         events_rejected=log_.rejected,
-        recognitions=speech.done if speech else 0,
-        overloads=speech.refused if speech else 0,
+        speech_waiting=speech.waiting,
+        speech_put_off=speech.put_off,
+        speech_rung=speech.rung,
+        speech_recognized=speech.done,
+        speech_failed=speech.failed,
+        speech_retries=speech.retries,
+        speech_partials_shed=speech.partials_shed,
+        speech_partials_dropped=services.partials.dropped,
+        speech_words_later=speech.words_later,
+        speech_finals_later=speech.finals_later,
+        speech_batches=speech.batches,
+        speech_rows=speech.rows,
+        speech_busy_seconds=speech.busy_s,
     )
 
 

@@ -104,17 +104,47 @@ class Gateways(Section):
     asterisk: Asterisk = Asterisk()
 
 
+Language = Annotated[str, Field(pattern=r"^([a-z]{2,3}|auto)?$")]
+HotWord = Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class Cluster(Section):
+    """Where speech compute outgrows the machine: replicas of the recognizer in a Ray cluster.
+
+    ``address`` is Ray's; empty starts a cluster on this machine.
+    """
+
+    address: str = ""
+    replicas_min: int = Field(1, ge=1, le=1000)
+    replicas_max: int = Field(4, ge=1, le=1000)
+    cores_per_replica: float = Field(1, gt=0)
+    gpus_per_replica: float = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _least_is_not_above_most(self) -> Self:
+        if self.replicas_min > self.replicas_max:
+            raise ValueError("replicas_min must not be above replicas_max")
+        return self
+
+
 class Asr(Section):
     """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one."""
 
     enabled: bool = True
+    engine: Literal["local", "ray"] = "local"
     model: str = "demo-en"
-    language: str = "en"
+    language: Language = "en"
+    languages: list[Language] = []
+    context: int | None = Field(None, ge=100, le=3000)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "int8"
     beam_size: int = Field(5, ge=1, le=10)
     workers: int = Field(1, ge=1, le=64)
-    max_queued_segments: int = Field(1000, ge=1)
+    batch_ms: int = Field(300, ge=10, le=10_000)
+    batch_rows: int = Field(8, ge=1, le=256)
+    partials: bool = True
+    word_times: bool = True
+    cluster: Cluster = Cluster()
 
 
 class Recording(Section):
@@ -144,7 +174,8 @@ class Queue(Section):
     max_length: int = Field(200, ge=0)
     announce_every_s: Seconds = 30
     refuse_when_unstaffed: bool = False
-    language: str = ""
+    language: Language = ""
+    hot_words: list[HotWord] = Field([], max_length=100)
 
 
 class Agent(Section):

@@ -4,10 +4,11 @@ Everything is drawn from fixed seeds, so two models are measured on the same sou
 simulator's telephone delivers (8 kHz, band, noise, µ-law).
 """
 
+import asyncio
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,7 +21,9 @@ from faster_whisper import WhisperModel
 
 from asr.errors import RecognitionError
 from asr.features import doubled
-from asr.whisper import WhisperEngine, WhisperSettings
+from asr.recognizer import Speech, Urgency
+from asr.silero import SpeechConfirmer
+from asr.whisper import WhisperSettings, open_engine
 from callcenter.media.g711 import ulaw_to_pcm16
 from callcenter.simulator.speech import RATE_HZ, utter
 from callcenter.simulator.voices import Voice, random_voice
@@ -33,19 +36,21 @@ _WINDOW_TURNS, _WINDOW_MAX_S = (2, 5), 15.0
 _LONG_TURNS, _LONG_MAX_S = (5, 9), 29.0
 _GAP_S = (0.3, 1.2)
 _THREADS = 2
-_CONTEXT = 600
+CONTEXT = 600
+"""At least so many frames of 10 ms; what calls give the bundled model."""
+
 _FLOOR = 10 ** (-60 / 20)
 _OTHER_KINDS = {**nonspeech.KINDS, "house_music": nonspeech.house_music}
 _NOT_A_WORD = re.compile(r"[^a-z0-9' ]")
 
-Hear = Callable[[Sound], str]
+Hear = Callable[[Sequence[Sound]], list[str]]
 Said = tuple[str, Sound]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Of one model; shares of 1. ``padded`` is ``WhisperModel.transcribe`` with its default options but no
-    conditioning on previous text, ``cut`` is ``asr.whisper.WhisperEngine`` as calls use it.
+    conditioning on previous text, ``cut`` is what calls use: ``asr.silero`` and ``asr.engine``.
     """
 
     training_voices_wer_padded: float
@@ -93,26 +98,35 @@ def evaluate(folder: Path, count: int) -> dict[str, Any]:
 def _whisper(folder: Path) -> Hear:
     model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=_THREADS)
 
-    def hear(sound: Sound) -> str:
+    def hear_one(sound: Sound) -> str:
         segments, _ = model.transcribe(doubled(sound), language="en", condition_on_previous_text=False)
         return " ".join(segment.text.strip() for segment in segments)
+
+    def hear(sounds: Sequence[Sound]) -> list[str]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(hear_one, sounds))
 
     return hear
 
 
 def _engine(folder: Path) -> Hear:
-    engine = WhisperEngine(
-        WhisperSettings(model=str(folder.resolve()), device="cpu", workers=_THREADS, context=600)
-    )
-    engine.load()
+    settings = WhisperSettings(model=str(folder.resolve()), device="cpu", workers=_THREADS, context=CONTEXT)
+    return lambda sounds: asyncio.run(_as_calls_hear(settings, sounds))
 
-    def hear(sound: Sound) -> str:
-        try:
-            return engine.recognize((sound * 32767).astype("<i2").tobytes(), "en").text
-        except RecognitionError:
+
+async def _as_calls_hear(settings: WhisperSettings, sounds: Sequence[Sound]) -> list[str]:
+    async with open_engine(settings) as engine, SpeechConfirmer() as confirmer:
+
+        async def hear(sound: Sound) -> str:
+            pcm16 = (sound * 32767).astype("<i2").tobytes()
+            try:
+                if await confirmer.begin().confirm(pcm16):
+                    return (await engine.recognize(Speech(pcm16, "en", Urgency.LATER))).text
+            except RecognitionError:
+                pass
             return ""
 
-    return hear
+        return await asyncio.gather(*(hear(sound) for sound in sounds))
 
 
 def spoken(seed: str, voice: Callable[[random.Random], Voice]) -> Iterator[Said]:
@@ -156,17 +170,13 @@ def other_sounds(count: int) -> list[tuple[str, Sound]]:
 def error_rate(hear: Hear, said: list[Said]) -> float:
     """Word error rate without regard to case and punctuation; a digit string is one word."""
     references = [plain(text) for text, _ in said]
-    return float(jiwer.wer(references, [plain(text) for text in _heard(hear, said)]))
+    return float(jiwer.wer(references, [plain(text) for text in hear([sound for _, sound in said])]))
 
 
 def spoke(hear: Hear, others: list[tuple[str, Sound]]) -> list[tuple[str, bool]]:
     """Whether words were heard in sounds that are not speech."""
-    return [(kind, bool(text)) for (kind, _), text in zip(others, _heard(hear, others), strict=True)]
-
-
-def _heard(hear: Hear, sounds: list[tuple[str, Sound]]) -> list[str]:
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(hear, [sound for _, sound in sounds]))
+    texts = hear([sound for _, sound in others])
+    return [(kind, bool(text)) for (kind, _), text in zip(others, texts, strict=True)]
 
 
 def plain(text: str) -> str:

@@ -70,9 +70,8 @@ class Conversation:
             taps[CALLER].append(sound.tap(CALLER))
             taps[AGENT].append(sound.tap(AGENT))
         if services.recognizer is not None:
-            language = self._queue.language or services.settings.asr.language
-            for side, leg, agent in ((CALLER, "caller", None), (AGENT, "agent", self._agent_id)):
-                words = LegWords(self._context, services.recognizer, leg, agent, language)
+            for side, leg in ((CALLER, "caller"), (AGENT, "agent")):
+                words = LegWords(self._context, services.recognizer, leg, self._queue, self._agent_id)
                 self.words.append(words)
                 taps[side].append(words.feed)
         return [tuple(side) for side in taps]

@@ -6,10 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from asr import Recognizer
+from asr import Confirmer, Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.call.background import Background
+from callcenter.call.partials import Partials
 from callcenter.errors import NotFoundError
 from callcenter.events import Event
 from callcenter.media.pacer import Pacer
@@ -41,6 +42,8 @@ class CallServices:
     transcripts: Transcripts
     leg_tokens: LegTokens
     recognizer: Recognizer | None
+    confirmer: Confirmer | None
+    partials: Partials
     background: Background
 
     def flow_for(self, number: str) -> Flow:

@@ -9,6 +9,7 @@ from callcenter.call.party import Party
 from callcenter.call.services import CallServices
 from callcenter.call.session import CallSession
 from callcenter.call.signals import DialFailed, Gone, Inbox, Key
+from callcenter.call.state import CallState
 from callcenter.errors import LegRefusedError, NotFoundError, OverloadedError, StorageError
 from callcenter.media.playout import Losses
 from callcenter.storage.leg_tokens import ExpectedLeg
@@ -32,7 +33,7 @@ class CallSupervisor:
 
     @property
     def calls(self) -> int:
-        """Calls in progress, wrap-up included."""
+        """Calls in progress, wrap-up and the wait for last words included."""
         return len(self._sessions)
 
     @property
@@ -49,7 +50,9 @@ class CallSupervisor:
     def _check_room(self) -> None:
         if self._drained:
             raise OverloadedError("the service has shut down")
-        if len(self._sessions) >= self._services.settings.server.max_calls:
+        # One that has ended may wait for its last words for minutes; it takes nobody's place.
+        connected = sum(session.state is not CallState.ENDED for session in self._sessions.values())
+        if connected >= self._services.settings.server.max_calls:
             raise OverloadedError("all places for calls are taken")
 
     async def accept(self, leg: Leg) -> LegSink:

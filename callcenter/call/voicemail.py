@@ -3,11 +3,13 @@
 import asyncio
 
 import ivr
+from callcenter import config
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.signals import Command, Gone, Key, Recorded
 from callcenter.call.sound_file import SoundFile
 from callcenter.call.state import CallInput
 from callcenter.call.words import LegWords
+from callcenter.events import EventType
 from callcenter.media.bridge import BridgeSide
 from callcenter.media.loudness import SilenceDetector
 
@@ -52,7 +54,7 @@ class VoicemailPhase:
         context, services = self._context, self._context.services
         taps = [sound.tap(0)]
         if services.recognizer is not None:
-            words = LegWords(context, services.recognizer, "caller", None, services.settings.asr.language)
+            words = LegWords(context, services.recognizer, "caller", self._queue(), None)
             self.words.append(words)
             taps.append(words.feed)
         silence = SilenceDetector(self._step.silence_s, lambda: context.inbox.put(Recorded("silence")))
@@ -60,6 +62,14 @@ class VoicemailPhase:
         side = BridgeSide(context.started_s, _nobody, tuple(taps))
         context.caller.listen(side.hear)
         return side
+
+    def _queue(self) -> config.Queue | None:
+        """The queue that the caller came from; a watcher of that queue sees the call."""
+        context = self._context
+        for event in reversed(context.journal.events):
+            if event.type is EventType.QUEUE_ENTERED and event.queue is not None:
+                return context.services.settings.queue(event.queue)
+        return None
 
     async def _wait(self) -> str:
         context = self._context

@@ -9,10 +9,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from callcenter.demo.board import Board, Spoken
+from callcenter.demo.board import Board, Saying, Spoken
 
 CALLS_SHOWN = 8
 AGENTS_SHOWN = 8
+SAYING_SHOWN = 6
+SAYING_CHARACTERS = 80
+"""The last ones are shown: those that have just been said."""
 _STATE_STYLES = {
     "available": "green",
     "reserved": "yellow",
@@ -78,14 +81,25 @@ def _calls(board: Board, now: datetime) -> Table:
 
 
 def _words(board: Board) -> Panel:
-    text = Text("\n").join(spoken_text(spoken) for spoken in board.words)
-    return Panel(text, title="Words", title_align="left", box=box.ROUNDED)
+    lines = [spoken_text(spoken) for spoken in board.words]
+    lines += [_saying_text(saying) for saying in [*board.saying.values()][-SAYING_SHOWN:]]
+    return Panel(Text("\n").join(lines), title="Words", title_align="left", box=box.ROUNDED)
 
 
 def spoken_text(spoken: Spoken) -> Text:
     """One piece of transcript on one line."""
-    style = "cyan" if spoken.is_agent else "green"
-    text = Text.assemble((f"{spoken.speaker:>12}  ", style), spoken.text)
+    late = " (came late)" if spoken.is_late else ""
+    return _line(spoken.speaker, spoken.is_agent, (spoken.text, ""), (late, "dim"))
+
+
+def _saying_text(saying: Saying) -> Text:
+    volatile = saying.volatile[-SAYING_CHARACTERS:]
+    stable = saying.stable[max(len(saying.stable) + len(volatile) - SAYING_CHARACTERS, 0) :]
+    return _line(saying.speaker, saying.is_agent, (stable, ""), (f"{volatile} …", "dim italic"))
+
+
+def _line(speaker: str, is_agent: bool, *parts: tuple[str, str]) -> Text:
+    text = Text.assemble((f"{speaker:>12}  ", "cyan" if is_agent else "green"), *parts)
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 

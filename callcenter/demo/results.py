@@ -11,7 +11,7 @@ from callcenter.demo.transcript import CallTranscript, fully_said, transcript
 from callcenter.simulator.calls import NetworkFigures
 from callcenter.simulator.truth import Truth
 
-WER_LIMIT = 0.10
+WER_LIMIT = 0.08
 FORMAT = 1
 
 

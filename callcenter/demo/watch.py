@@ -24,7 +24,7 @@ async def watch(session: ClientSession, url: str, token: str, take: Take) -> Non
             async with session.ws_connect(
                 f"{url}/api/v1/live", headers=headers, heartbeat=HEARTBEAT_S
             ) as socket:
-                await socket.send_json({"subscribe": ["events", "transcript", "state"]})
+                await socket.send_json({"subscribe": ["events", "transcript", "partials", "state"]})
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
                         take(json.loads(message.data))

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from callcenter.storage.pool import Database
+from callcenter.storage.transcripts import TimedWord
 
 BATCH = 500
 RECENT_S = 60
@@ -17,7 +17,7 @@ _EVENTS = """
 SELECT e.*, c.queue AS call_queue, c.agent_id AS call_agent,
        -- the words are joined here so that one round trip serves events and transcript
        s.segment_id, s.leg AS segment_leg, s.agent_id AS segment_agent,
-       s.start_ms, s.end_ms, s.text, s.language, s.confidence
+       s.start_ms, s.end_ms, s.text, s.language, s.confidence, s.number, s.words, s.degraded
 FROM callcenter.event e
 LEFT JOIN callcenter.call c USING (call_id)
 LEFT JOIN callcenter.transcript_segment s
@@ -155,7 +155,7 @@ def _feed_event(row: Mapping[str, Any]) -> FeedEvent:
     )
 
 
-def _segment(row: Mapping[str, Any]) -> dict[str, UUID | str | int | float | None]:
+def _segment(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "segment_id": row["segment_id"],
         "call_id": row["call_id"],
@@ -166,4 +166,7 @@ def _segment(row: Mapping[str, Any]) -> dict[str, UUID | str | int | float | Non
         "text": row["text"],
         "language": row["language"],
         "confidence": row["confidence"],
+        "number": row["number"],
+        "words": [TimedWord(*word)._asdict() for word in row["words"] or ()],
+        "degraded": row["degraded"],
     }

@@ -2,7 +2,8 @@
 
 One hub per process. The database's notifications wake it; it reads new rows once, whoever watches, and
 reads nothing while nobody does. The state is also read every ``POLL_S`` in case a notification was lost,
-and sent at most ``1 / STATE_EVERY_S`` times a second, to those for whom it changed.
+and sent at most ``1 / STATE_EVERY_S`` times a second, to those for whom it changed. Partial words are in the
+notifications themselves.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from typing import Self
 from callcenter.errors import OverloadedError, StorageError
 from callcenter.storage.listener import Listener
 from callcenter.web.feed import BATCH, FeedEvent, LiveFeed
-from callcenter.web.messages import event_message, segment_message, state_message
+from callcenter.web.messages import event_message, partial_message, segment_message, state_message
+from callcenter.web.partials import partials_of
 from callcenter.web.ranges import EventRanges
 from callcenter.web.subscription import Interest, Subscriber, Topic
 
@@ -64,10 +66,11 @@ class LiveHub:
         return len(self._subscribers)
 
     def attach(self, listener: Listener) -> None:
-        """Hear of new events, agents and waiting lines."""
+        """Hear of new events, agents and waiting lines, and of words while they are said."""
         listener.subscribe("event", self.on_event, self.on_reconnect)
         listener.subscribe("agent", self.on_change)
         listener.subscribe("acd", self.on_change)
+        listener.subscribe("partial", self.on_partials)
 
     def on_event(self, payload: str) -> None:
         """Take a notification: ``first..last``, the ids of events that were stored."""
@@ -82,6 +85,22 @@ class LiveHub:
     def on_change(self, _payload: str = "") -> None:
         """Take a notification that agents or waiting lines changed."""
         self._changed.set()
+
+    def on_partials(self, payload: str) -> None:
+        """Take a notification of what is being said and hand it on to those who want it."""
+        watchers = [one for one in self._subscribers if Topic.PARTIALS in one.interest.topics]
+        if not watchers:
+            return
+        try:
+            partials = partials_of(payload)
+        except ValueError:
+            log.warning("a notification of partial words that is none")
+            return
+        for partial in partials:
+            message = partial_message(partial)
+            for watcher in watchers:
+                if watcher.interest.wants(Topic.PARTIALS, partial):
+                    watcher.offer_partial(partial.key, message)
 
     def on_reconnect(self) -> None:
         """Read on from the last event seen: notifications were lost while the listener was away."""

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from callcenter.web.feed import Standing
+from callcenter.web.partials import LivePartial
 
 
 def event_message(event: Mapping[str, Any]) -> str:
@@ -16,6 +17,11 @@ def event_message(event: Mapping[str, Any]) -> str:
 def segment_message(segment: Mapping[str, Any]) -> str:
     """What one party just said."""
     return to_json({"type": "segment", **segment}).decode()
+
+
+def partial_message(partial: LivePartial) -> str:
+    """What one party is saying."""
+    return to_json({"type": "partial", **partial.text}).decode()
 
 
 def state_message(standing: Standing) -> str:

@@ -47,8 +47,21 @@ class ProcessFigures:
     events_pending: float = _gauge("Events that wait to be stored")
     events_lost: float = _counter("Events lost because the buffer was full")
     events_rejected: float = _counter("Events that the database did not accept")
-    recognitions: float = _counter("Segments of speech recognized")
-    overloads: float = _counter("Times that speech recognition was too busy to take a segment")
+    speech_waiting: float = _gauge("Utterances that wait to be recognized")
+    speech_put_off: float = _gauge("Utterances that wait on disk because too much is said")
+    speech_rung: float = _gauge(
+        "What gives way: 0 nothing, 1 fewer partials, 2 no partials, 3 word times later, 4 finals later"
+    )
+    speech_recognized: float = _counter("Utterances recognized, partial ones too")
+    speech_failed: float = _counter("Utterances that could not be recognized")
+    speech_retries: float = _counter("Utterances tried again at full context")
+    speech_partials_shed: float = _counter("Partials left out because too much was said")
+    speech_partials_dropped: float = _counter("Partials that no watcher could be told of in time")
+    speech_words_later: float = _counter("Finals whose word times were put off")
+    speech_finals_later: float = _counter("Finals that were put off")
+    speech_batches: float = _counter("Batches that the model took")
+    speech_rows: float = _counter("Utterances in these batches")
+    speech_busy_seconds: float = _counter("Time that the model's workers spent on them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,8 +218,21 @@ class EventList(Answer):
     events: list[EventItem]
 
 
+class Word(Answer):
+    """One word and when it was said; of languages without blanks pieces of one to three characters."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
 class Segment(Answer):
-    """What one party said, in one go."""
+    """What one party said, in one go.
+
+    ``number`` counts the utterances of the leg. ``words`` are empty where their times are not known (yet).
+    ``degraded``: it came late, because too much was said at once.
+    """
 
     segment_id: UUID
     call_id: UUID
@@ -230,6 +243,9 @@ class Segment(Answer):
     text: str
     language: str
     confidence: float
+    number: int | None
+    words: list[Word]
+    degraded: bool
 
 
 class Transcript(Answer):

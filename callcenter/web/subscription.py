@@ -1,15 +1,18 @@
 """What one watcher wants, may see, and has not taken yet."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from callcenter.web.feed import FeedEvent, Standing
+from callcenter.web.partials import LivePartial
 from callcenter.web.principal import Principal
 
 QUEUE_SIZE = 512
+MAX_PARTIALS = 1000
 
 
 class Topic(StrEnum):
@@ -17,6 +20,7 @@ class Topic(StrEnum):
 
     EVENTS = "events"
     TRANSCRIPT = "transcript"
+    PARTIALS = "partials"
     STATE = "state"
 
 
@@ -34,12 +38,12 @@ class Interest:
         own = self.principal.agent_id
         return (self.queue, True, None) if self.principal.sees_all else (self.queue, False, own)
 
-    def wants(self, topic: Topic, event: FeedEvent) -> bool:
-        """Whether the event goes to this watcher under ``topic``."""
+    def wants(self, topic: Topic, news: FeedEvent | LivePartial) -> bool:
+        """Whether the event or the partial goes to this watcher under ``topic``."""
         return (
             topic in self.topics
-            and (self.queue is None or event.queue == self.queue)
-            and self.principal.may_see(event.agent)
+            and (self.queue is None or news.queue == self.queue)
+            and self.principal.may_see(news.agent)
         )
 
     def view(self, standing: Standing) -> Standing:
@@ -57,26 +61,51 @@ class Interest:
 
 
 class Subscriber:
-    """A watcher's bounded queue of messages; one that is full is never emptied: the watcher is dropped."""
+    """A watcher's bounded queue of messages; one that is full is never emptied: the watcher is dropped.
+
+    Partial words wait beside it, the newest of each leg, and are taken when the queue is empty. Nobody is
+    dropped for them: where there are too many, the oldest give way.
+    """
 
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
         self.dropped = False
         self.last_standing: Standing | None = None
-        self._messages: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_SIZE + 1)
+        self._messages: deque[str] = deque()
+        self._partials: dict[tuple[str, str], str] = {}
+        self._closed = False
+        self._news = asyncio.Event()
 
     def offer(self, message: str) -> bool:
         """Queue a message; false when the watcher is too slow and has to go."""
-        if self._messages.qsize() >= QUEUE_SIZE:
+        if len(self._messages) >= QUEUE_SIZE:
             return False
-        self._messages.put_nowait(message)
+        self._messages.append(message)
+        self._news.set()
         return True
+
+    def offer_partial(self, key: tuple[str, str], message: str) -> None:
+        """Keep the newest partial of a leg in place of the one that was not taken yet."""
+        self._partials.pop(key, None)
+        self._partials[key] = message
+        if len(self._partials) > MAX_PARTIALS:
+            del self._partials[next(iter(self._partials))]
+        self._news.set()
 
     def close(self) -> None:
         """Tell the watcher that nothing more comes after what is queued."""
-        if not self._messages.full():
-            self._messages.put_nowait(None)
+        self._closed = True
+        self._news.set()
 
     async def next(self) -> str | None:
         """Wait for the next message; ``None`` when there will be no more or the watcher was dropped."""
-        return None if self.dropped else await self._messages.get()
+        while not self.dropped:
+            if self._messages:
+                return self._messages.popleft()
+            if self._closed:
+                return None
+            if self._partials:
+                return self._partials.pop(next(iter(self._partials)))
+            self._news.clear()
+            await self._news.wait()
+        return None

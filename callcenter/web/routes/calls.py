@@ -10,7 +10,7 @@ from callcenter import timeline
 from callcenter.contact import Contact
 from callcenter.events import Event
 from callcenter.storage.calls import CallFilter, CallRecord, Calls
-from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.transcripts import Transcripts, TranscriptSegment
 from callcenter.web import models, paging
 from callcenter.web.body import parse_body, parse_query
 from callcenter.web.errors import ForbiddenError
@@ -89,7 +89,7 @@ class CallRoutes:
         """What was said, in order of time."""
         record = await self._visible(request)
         rows = await self._transcripts.of_call(record.call_id)
-        segments = [models.Segment(**{name: getattr(row, name) for name in _SEGMENT}) for row in rows]
+        segments = [_segment(row) for row in rows]
         return answer(models.Transcript(call_id=record.call_id, segments=segments))
 
     async def hold(self, request: web.Request) -> web.Response:
@@ -147,7 +147,12 @@ def _call(record: CallRecord) -> dict[str, str | UUID | datetime | None]:
     }
 
 
-_SEGMENT = tuple(models.Segment.model_fields)
+_SEGMENT = tuple(name for name in models.Segment.model_fields if name != "words")
+
+
+def _segment(row: TranscriptSegment) -> models.Segment:
+    words = [models.Word(**word._asdict()) for word in row.words]
+    return models.Segment(**{name: getattr(row, name) for name in _SEGMENT}, words=words)
 
 
 def _event(event: Event) -> models.EventItem:

@@ -13,6 +13,7 @@ const GROUPS = [
 ];
 const MAX_CARDS = 24;
 const MAX_LINES = 60;
+const PARTIAL_KEPT_MS = 30000; // nobody speaks longer without a pause: its end was lost
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15000;
 const POLICY_VIOLATION = 1008;
@@ -132,26 +133,72 @@ async function fetchWords(callId) {
   }
 }
 
+const speakerOf = (spoken) => (spoken.leg === "agent" ? "Agent" : "Caller");
+
+function wordsOf(callId) {
+  const call = [...byId("calls").children].find((node) => node.dataset.key === callId);
+  return call?.querySelector(".words");
+}
+
 function drawSegment(segment) {
-  const call = [...byId("calls").children].find((node) => node.dataset.key === segment.call_id);
+  const list = wordsOf(segment.call_id);
   const drawn = drawnWords.get(segment.call_id);
-  if (!call || !drawn || drawn.has(segment.segment_id)) return;
+  if (!list || !drawn || drawn.has(segment.segment_id)) return;
   drawn.add(segment.segment_id);
   const line = clone("words");
   line.className = segment.leg;
-  line.dataset.start = segment.start_ms;
-  line.querySelector(".speaker").textContent = segment.leg === "agent" ? "Agent" : "Caller";
+  line.querySelector(".speaker").textContent = speakerOf(segment) + (segment.degraded ? " · came late" : "");
   line.querySelector(".text").textContent = segment.text;
-  const list = call.querySelector(".words");
+  const partial = partialOf(list, segment.leg);
+  if (partial && isOver(segment, Number(partial.dataset.number), Number(partial.dataset.start))) partial.remove();
+  place(list, line, segment);
+}
+
+// A line at its place in time; who has read to the end goes on reading at the end.
+function place(list, line, spoken) {
+  Object.assign(line.dataset, { start: spoken.start_ms, end: spoken.end_ms, number: spoken.number ?? 0 });
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  const later = [...list.children].find((node) => Number(node.dataset.start) > segment.start_ms);
-  list.insertBefore(line, later ?? null);
+  const others = [...list.children].filter((node) => node !== line);
+  const later = others.find((node) => Number(node.dataset.start) > spoken.start_ms);
+  if (line.parentNode !== list || line.nextElementSibling !== (later ?? null)) list.insertBefore(line, later ?? null);
   while (list.children.length > MAX_LINES) list.firstElementChild.remove();
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
+// What is being said: one line for each leg until its segment comes, which may even be before the partial.
+function drawPartial(partial) {
+  const list = wordsOf(partial.call_id);
+  if (!list) return;
+  const finals = [...list.querySelectorAll(`.${partial.leg}:not(.partial)`)].map(({ dataset }) => ({
+    number: Number(dataset.number),
+    end_ms: Number(dataset.end),
+  }));
+  if (finals.some((segment) => isOver(segment, partial.number, partial.start_ms))) return;
+  const known = partialOf(list, partial.leg);
+  if (known && Number(known.dataset.start) > partial.start_ms) return; // of an utterance before this one
+  if (!partial.stable && !partial.volatile) {
+    known?.remove();
+    return;
+  }
+  const line = known ?? clone("partial");
+  line.classList.add(partial.leg);
+  line.dataset.at = Date.now();
+  line.querySelector(".speaker").textContent = speakerOf(partial);
+  line.querySelector(".stable").textContent = partial.stable;
+  line.querySelector(".volatile").textContent = partial.volatile;
+  place(list, line, partial);
+}
+
+const partialOf = (list, leg) => list.querySelector(`.partial.${leg}`);
+
+// Numbers begin again where a leg is listened to anew, but later.
+const isOver = (segment, number, startMs) => segment.number >= number && segment.end_ms > startMs;
+
 function tick() {
   const now = Date.now() + clockSkewMs;
+  document.querySelectorAll(".partial").forEach((line) => {
+    if (Date.now() - Number(line.dataset.at) > PARTIAL_KEPT_MS) line.remove();
+  });
   document.querySelectorAll("[data-age]").forEach((node) => {
     const at = node.dataset.since;
     node.textContent = at ? spell((now - Date.parse(at)) / 1000) : "–";
@@ -178,12 +225,13 @@ function show(state, text) {
 function take(message) {
   if (message.type === "state") drawState(message);
   else if (message.type === "segment") drawSegment(message);
+  else if (message.type === "partial") drawPartial(message);
 }
 
 function connect() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const socket = new WebSocket(`${scheme}://${location.host}/api/v1/live`);
-  socket.onopen = () => socket.send(JSON.stringify({ subscribe: ["state", "transcript"] }));
+  socket.onopen = () => socket.send(JSON.stringify({ subscribe: ["state", "transcript", "partials"] }));
   socket.onmessage = (event) => {
     delayMs = FIRST_DELAY_MS;
     show("live", "Live");

@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from asr.whisper import WhisperEngine, WhisperSettings
+from asr.whisper import WhisperSettings
 from callcenter.media.espeak import Espeak
 from callcenter.media.g711 import pcm16_to_ulaw, ulaw_to_pcm16
 from callcenter.media.resample import to_8khz
+from support.ear import Ear
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[WhisperEngine]:
-    engine = WhisperEngine(WhisperSettings())
-    engine.load()
-    yield engine
-    engine.close()
+def ear() -> Iterator[Ear]:
+    ear = Ear(WhisperSettings())
+    yield ear
+    ear.model.close()
 
 
 @pytest.fixture(scope="session")

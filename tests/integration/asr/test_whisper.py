@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import asr.whisper
-from asr import LanguageError, ModelError, RecognitionError
-from asr.whisper import WhisperEngine, WhisperRecognizer, WhisperSettings
+from asr import LanguageError, ModelError, RecognitionError, Speech
+from asr.whisper import WhisperBatches, WhisperSettings, open_engine
+from support.ear import Ear
 
 BUNDLED = Path(asr.whisper.__file__).parent / "models" / "demo-en"
 # The voices that the model hears best, so that the bounds can be tight.
@@ -38,8 +39,8 @@ def words(text: str) -> str:
     return re.sub(r"[^a-z0-9' ]", "", text.lower()).strip()
 
 
-def error_rate(engine: WhisperEngine, sounds: list[bytes]) -> float:
-    heard = [words(engine.recognize(sound, "en").text) for sound in sounds]
+def error_rate(ear: Ear, sounds: list[bytes]) -> float:
+    heard = [words(ear.hear(sound).text) for sound in sounds]
     return float(jiwer.wer([words(sentence) for sentence in SENTENCES], heard))
 
 
@@ -48,56 +49,56 @@ def sounds(telephone: Callable[..., bytes]) -> list[bytes]:
     return [telephone(text, VOICES[index % len(VOICES)]) for index, text in enumerate(SENTENCES)]
 
 
-def test_sentences_of_its_grammar_are_understood(engine: WhisperEngine, sounds: list[bytes]) -> None:
-    assert error_rate(engine, sounds) <= 0.1
+def test_sentences_of_its_grammar_are_understood(ear: Ear, sounds: list[bytes]) -> None:
+    assert error_rate(ear, sounds) <= 0.1
 
 
-def test_low_level_and_direct_current_do_not_matter(engine: WhisperEngine, sounds: list[bytes]) -> None:
+def test_low_level_and_direct_current_do_not_matter(ear: Ear, sounds: list[bytes]) -> None:
     quiet_and_offset = [
         (np.frombuffer(sound, "<i2") * 0.2 + 300).astype("<i2").tobytes() + bytes(8000) for sound in sounds
     ]
-    assert error_rate(engine, quiet_and_offset) <= 0.15
+    assert error_rate(ear, quiet_and_offset) <= 0.15
 
 
-def test_confidence_is_high_for_speech_and_text_is_clean(engine: WhisperEngine, sounds: list[bytes]) -> None:
-    heard = [engine.recognize(sound, "en") for sound in sounds]
+def test_confidence_is_high_for_speech_and_text_is_clean(ear: Ear, sounds: list[bytes]) -> None:
+    heard = [ear.hear(sound) for sound in sounds]
     assert all(0.4 < recognition.confidence <= 1.0 for recognition in heard)
     assert all(recognition.text == recognition.text.strip() != "" for recognition in heard)
     assert all("<|" not in recognition.text for recognition in heard)
 
 
 @pytest.mark.parametrize("size", [0, 2, 318, 320, 1278, 2000])
-def test_hardly_any_sound_is_no_text(engine: WhisperEngine, size: int) -> None:
-    assert engine.recognize(bytes(size), "en").text == ""
+def test_hardly_any_sound_is_no_text(ear: Ear, size: int) -> None:
+    assert ear.hear(bytes(size)).text == ""
 
 
 @pytest.mark.parametrize("frames", [58, 60, 140, 156, 160, 240, 256, 500, 1500, 2900])
-def test_every_length_can_be_recognised(frames: int, engine: WhisperEngine) -> None:
+def test_every_length_can_be_recognised(frames: int, ear: Ear) -> None:
     syllables = np.sin(2 * np.pi * 3 * np.arange(frames * 80) / 8000) ** 2
     buzz = syllables * np.sign(np.sin(2 * np.pi * 140 * np.arange(frames * 80) / 8000)) * 6000
     with contextlib.suppress(RecognitionError):
-        heard = engine.recognize(buzz.astype("<i2").tobytes(), "en")
+        heard = ear.hear(buzz.astype("<i2").tobytes())
         assert len(heard.text.split()) < 8 * frames / 100 + 12
 
 
-def test_more_than_a_window_is_refused(engine: WhisperEngine) -> None:
+def test_more_than_a_window_is_refused(ear: Ear) -> None:
     with pytest.raises(RecognitionError, match="30 s"):
-        engine.recognize(bytes(16_000 * 30 + 2), "en")
+        ear.hear(bytes(16_000 * 30 + 2))
 
 
-def test_an_unknown_language_is_refused(engine: WhisperEngine) -> None:
+def test_an_unknown_language_is_refused(ear: Ear) -> None:
     with pytest.raises(LanguageError, match="'ja'"):
-        engine.recognize(bytes(16_000), "ja")
+        ear.hear(bytes(16_000), "ja")
 
 
 async def test_recognizer_answers_many_at_once(sounds: list[bytes]) -> None:
-    async with WhisperRecognizer(WhisperSettings(workers=2), max_queued=100) as recognizer:
-        heard = await asyncio.gather(*(recognizer.recognize(sound, "en") for sound in sounds))
+    async with open_engine(WhisperSettings(workers=2)) as recognizer:
+        heard = await asyncio.gather(*(recognizer.recognize(Speech(sound, "en")) for sound in sounds))
         assert recognizer.stats().done == len(sounds)
     rate = jiwer.wer([words(text) for text in SENTENCES], [words(one.text) for one in heard])
     assert rate <= 0.1
     with pytest.raises(RecognitionError, match="closed"):
-        await recognizer.recognize(sounds[0], "en")
+        await recognizer.recognize(Speech(sounds[0], "en"))
 
 
 def broken(tmp_path: Path, name: str, content: bytes) -> str:
@@ -120,7 +121,7 @@ def broken(tmp_path: Path, name: str, content: bytes) -> str:
 async def test_a_broken_model_is_one_clear_line(tmp_path: Path, name: str, content: bytes) -> None:
     model = broken(tmp_path, name, content)
     with pytest.raises(ModelError) as caught:
-        async with WhisperRecognizer(WhisperSettings(model=model)):
+        async with open_engine(WhisperSettings(model=model)):
             pass
     assert str(caught.value).startswith(f"asr.model: {model}: cannot be loaded: ")
     assert "\n" not in str(caught.value)
@@ -136,21 +137,20 @@ async def test_a_broken_model_is_one_clear_line(tmp_path: Path, name: str, conte
 )
 def test_a_missing_model_is_one_clear_line(model: str, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
-        WhisperEngine(WhisperSettings(model=model)).load()
+        WhisperBatches(WhisperSettings(model=model)).load()
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no model\.bin"):
-        WhisperEngine(WhisperSettings(model=str(tmp_path))).load()
+        WhisperBatches(WhisperSettings(model=str(tmp_path))).load()
 
 
 def test_a_wrong_compute_type_is_named() -> None:
     with pytest.raises(ModelError, match="int7"):
-        WhisperEngine(WhisperSettings(compute_type="int7")).load()
+        WhisperBatches(WhisperSettings(compute_type="int7")).load()
 
 
 def test_a_copy_of_the_model_elsewhere_works_with_full_context(tmp_path: Path, sounds: list[bytes]) -> None:
     shutil.copytree(BUNDLED, tmp_path / "model")
-    engine = WhisperEngine(WhisperSettings(model=str(tmp_path / "model"), beam_size=1))
-    engine.load()
-    assert error_rate(engine, sounds) <= 0.15
+    ear = Ear(WhisperSettings(model=str(tmp_path / "model"), beam_size=1))
+    assert error_rate(ear, sounds) <= 0.15

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from asr import Recognition, Recognizer
+from asr import Recognition, Recognizer, Speech, Urgency, Word
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.roster import Roster
 from callcenter.call.background import Background
+from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
@@ -196,16 +197,30 @@ class Center:
 
 
 class SlowRecognizer:
-    """Recognizes nothing until told to."""
+    """Recognizes nothing until told to, then ``hello``.
+
+    ``busy`` puts off what it hears and the times of its words. ``asked`` counts finals; ``speeches`` has all.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
+        self.busy = False
         self.ready = asyncio.Event()
+        self.speeches: list[Speech] = []
 
-    async def recognize(self, pcm16: bytes, language: str) -> Recognition:
-        self.asked += 1
+    async def recognize(self, speech: Speech) -> Recognition:
+        self.speeches.append(speech)
+        if speech.urgency is Urgency.PARTIAL:
+            return Recognition("hel lo", speech.language, 1.0)
+        self.asked += speech.urgency is Urgency.FINAL
         await self.ready.wait()
-        return Recognition("hello", language, 1.0)
+        words = (Word("hello", 0.25, 0.5, 0.875),)
+        if speech.urgency is Urgency.LATER:
+            return Recognition(speech.text, speech.language, 1.0, words)
+        return Recognition("hello", speech.language, 1.0, () if self.busy else words, degraded=self.busy)
+
+    def pace(self) -> float:
+        return 1.0
 
 
 Open = Callable[..., Any]
@@ -266,6 +281,8 @@ async def _open(
         transcripts=Transcripts(database),
         leg_tokens=LegTokens(database),
         recognizer=recognizer,
+        confirmer=None,
+        partials=await enter(Partials(Messages(database))),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept

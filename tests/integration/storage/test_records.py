@@ -10,7 +10,7 @@ from callcenter.storage.calls import CallFilter, CallRecord, Calls
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.pool import Database
 from callcenter.storage.recordings import Recordings
-from callcenter.storage.transcripts import Transcripts, TranscriptSegment
+from callcenter.storage.transcripts import TimedWord, Transcripts, TranscriptSegment
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -94,6 +94,37 @@ async def test_segments_are_stored_once_and_come_in_order(database: Database) ->
     await transcripts.add([])
     assert await transcripts.of_call(call_id) == segments[::-1]
     assert await transcripts.of_call(uuid4()) == []
+
+
+async def test_words_are_stored_with_their_segment_or_later(database: Database) -> None:
+    transcripts, call_id = Transcripts(database), uuid4()
+    words = (TimedWord("good", 100, 280, 0.75), TimedWord(" día", 280, 490, 0.5))
+    at_once = TranscriptSegment(
+        uuid4(), call_id, "caller", None, 100, 500, "good día", "en", 0.5, number=3, words=words
+    )
+    later = TranscriptSegment(
+        uuid4(), call_id, "agent", "ann", 600, 900, "good day", "en", 0.5, number=1, degraded=True
+    )
+    await transcripts.add([at_once, later])
+    assert await transcripts.of_call(call_id) == [at_once, later]
+    await transcripts.set_words(later.segment_id, words)
+    await transcripts.set_words(uuid4(), words)
+    await transcripts.add([later])
+    assert await transcripts.of_call(call_id) == [at_once, replace(later, words=words)]
+
+
+async def test_segments_from_before_the_words_had_times_are_still_read(database: Database) -> None:
+    call_id = uuid4()
+    await database.execute(
+        """
+        INSERT INTO callcenter.transcript_segment
+               (segment_id, call_id, leg, start_ms, end_ms, text, language, confidence)
+        VALUES ($1, $1, 'caller', 0, 1, 'hello', 'en', 1)
+        """,
+        call_id,
+    )
+    (segment,) = await Transcripts(database).of_call(call_id)
+    assert (segment.number, segment.words, segment.degraded) == (None, (), False)
 
 
 async def test_the_life_of_a_recording(database: Database) -> None:

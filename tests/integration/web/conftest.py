@@ -22,6 +22,7 @@ from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.listener import Listener
+from callcenter.storage.messages import Messages
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
 from callcenter.storage.recordings import Recordings
@@ -59,6 +60,7 @@ class Floor:
     log: EventLog
     transcripts: Transcripts
     line: QueueLine
+    messages: Messages
     node_id: UUID = field(default_factory=uuid4)
     _seq: dict[UUID, int] = field(default_factory=dict)
 
@@ -111,7 +113,16 @@ class Floor:
         await self.line.leave(call_id)
         await self.event(call_id, EventType.AGENT_CONNECTED, queue=queue, agent=agent)
 
-    async def say(self, call_id: UUID, text: str, leg: str = "caller", start_ms: int = 1000) -> UUID:
+    async def saying(self, call_id: UUID, stable: str, volatile: str = "", **more: Any) -> None:
+        """What the process that carries the call tells of words while they are said."""
+        given = {"call_id": str(call_id), "leg": "caller", "queue": "sales", "agent": "ann", "number": 1}
+        times = {"seq": 1, "start_ms": 1000, "end_ms": 1700}
+        document = {**given, **times, "stable": stable, "volatile": volatile, **more}
+        await self.messages.send("partial", {"partials": [document]})
+
+    async def say(
+        self, call_id: UUID, text: str, leg: str = "caller", start_ms: int = 1000, **more: Any
+    ) -> UUID:
         segment = TranscriptSegment(
             uuid4(),
             call_id,
@@ -122,6 +133,7 @@ class Floor:
             text,
             "en",
             0.9,
+            **more,
         )
         await self.transcripts.add([segment])
         await self.event(call_id, EventType.TRANSCRIPT_SEGMENT, leg=leg, segment=str(segment.segment_id))
@@ -223,7 +235,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         await tcp.start()
         port = runner.addresses[0][1]
         client = await enter(ClientSession())
-        floor = Floor(clock, log, services.transcripts, line)
+        floor = Floor(clock, log, services.transcripts, line, Messages(database))
         yield Site(f"http://127.0.0.1:{port}", client, services, control, floor, tokens, ready)
 
 

@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from callcenter.storage.transcripts import TimedWord
+
 CALLS = "/api/v1/calls"
 
 
@@ -78,6 +80,18 @@ async def test_events_and_words(site: Any) -> None:
     assert events["events"][0]["type"] == "call.started"
     _, transcript = await site.get(f"{CALLS}/{call_id}/transcript")
     assert [segment["text"] for segment in transcript["segments"]] == ["I would like a blue one"]
+
+
+async def test_words_have_times_and_say_when_they_came_late(site: Any) -> None:
+    call_id = await site.floor.start()
+    word = TimedWord("hello", 1000, 1400, 0.5)
+    await site.floor.say(call_id, "hello", number=2, words=(word,), degraded=True)
+    await site.floor.say(call_id, "yes", start_ms=3000)
+    _, transcript = await site.get(f"{CALLS}/{call_id}/transcript")
+    late, plain = transcript["segments"]
+    assert late["words"] == [{"text": "hello", "start_ms": 1000, "end_ms": 1400, "probability": 0.5}]
+    assert (late["number"], late["degraded"]) == (2, True)
+    assert (plain["number"], plain["words"], plain["degraded"]) == (None, [], False)
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/transcript", "/recordings"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from callcenter.storage.transcripts import TimedWord
 from callcenter.web import live as live_module
 from callcenter.web.auth import COOKIE
 from callcenter.web.routes import live as live_routes
@@ -140,6 +141,77 @@ async def test_an_agent_hears_the_own_calls_only(site: Any) -> None:
         assert (await watcher.next("segment"))["text"] == "this"
     async with watching(site, {"subscribe": ["state"]}, role="agent") as watcher:
         assert [call["agent_id"] for call in (await watcher.next("state"))["calls"]] == ["ann"]
+
+
+async def test_words_come_while_they_are_said(site: Any) -> None:
+    async with watching(site, {"subscribe": ["partials", "transcript"]}) as watcher:
+        call_id = await site.floor.start()
+        await site.floor.saying(call_id, "hel", "lo", number=3, seq=7)
+        assert await watcher.next("partial") == {
+            "type": "partial",
+            "call_id": str(call_id),
+            "leg": "caller",
+            "agent_id": None,
+            "number": 3,
+            "seq": 7,
+            "start_ms": 1000,
+            "end_ms": 1700,
+            "stable": "hel",
+            "volatile": "lo",
+        }
+        await site.floor.saying(call_id, "", leg="agent")
+        empty = await watcher.next("partial")
+        assert (empty["agent_id"], empty["stable"], empty["volatile"]) == ("ann", "", "")
+        words = (TimedWord("hello", 1000, 1400, 0.5),)
+        await site.floor.say(call_id, "hello", number=3, words=words, degraded=True)
+        segment = await watcher.next("segment")
+        assert (segment["number"], segment["degraded"]) == (3, True)
+        assert segment["words"] == [{"text": "hello", "start_ms": 1000, "end_ms": 1400, "probability": 0.5}]
+
+
+async def test_partials_go_to_those_who_asked_and_may_hear_the_call(site: Any) -> None:
+    call_id = await site.floor.start()
+    async with (
+        watching(site, {"subscribe": ["partials"]}, role="agent") as ann,
+        watching(site, {"subscribe": ["partials"], "queue": "support"}) as support,
+        watching(site, {"subscribe": ["transcript"]}) as words,
+    ):
+        await until(lambda: site.services.hub.subscribers == 3)
+        await site.floor.saying(call_id, "to bob", agent="bob", leg="agent")
+        await site.floor.saying(call_id, "to nobody", agent=None)
+        await site.floor.saying(call_id, "to ann", leg="agent")
+        await site.floor.saying(call_id, "about support", queue="support", agent=None)
+        await site.floor.say(call_id, "a segment")
+        assert (await ann.next("partial"))["stable"] == "to ann"
+        assert (await support.next("partial"))["stable"] == "about support"
+        message = json.loads((await words.socket.receive(timeout=5)).data)
+        assert message["type"] == "segment"
+
+
+async def test_a_notification_that_holds_no_partial_words_harms_nobody(site: Any) -> None:
+    async with watching(site, {"subscribe": ["partials"]}) as watcher:
+        call_id = await site.floor.start()
+        await until(lambda: site.services.hub.subscribers == 1)
+        site.services.hub.on_partials("nonsense")
+        await site.floor.saying(call_id, "hello")
+        assert (await watcher.next("partial"))["stable"] == "hello"
+
+
+async def test_a_slow_watcher_gets_the_newest_partial_and_is_not_dropped_for_them(site: Any) -> None:
+    hub = site.services.hub
+    call_id = await site.floor.start()
+    async with watching(site, {"subscribe": ["partials"]}) as watcher:
+        await until(lambda: hub.subscribers == 1)
+        document = {"call_id": str(call_id), "leg": "caller", "queue": None, "agent": None, "number": 1}
+        told = 4 * QUEUE_SIZE
+        for seq in range(told):  # all of it before the watcher's own task has a turn
+            text = {"seq": seq, "start_ms": 0, "end_ms": 1, "stable": "", "volatile": "x"}
+            hub.on_partials(json.dumps({"partials": [document | text]}))
+        got = []
+        while not got or got[-1] != told - 1:
+            got.append((await watcher.next("partial"))["seq"])
+        assert len(got) <= 2
+        assert hub.dropped_total == 0
 
 
 async def test_nothing_comes_twice(site: Any) -> None:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 from referencing import Registry, Resource
 
+from callcenter.storage.transcripts import TimedWord
 from callcenter.web.server import build_app
 
 ADDRESS = "urn:callcenter"
@@ -110,12 +111,19 @@ async def test_problems_are_as_described(site: Any, document: dict[str, Any], pa
 
 
 async def test_live_messages_are_as_described(site: Any, document: dict[str, Any], call_id: Any) -> None:
-    schemas = {"state": "LiveState", "event": "LiveEvent", "segment": "LiveSegment"}
+    schemas = {
+        "state": "LiveState",
+        "event": "LiveEvent",
+        "segment": "LiveSegment",
+        "partial": "LivePartial",
+    }
     async with site.client.ws_connect(site.url + "/api/v1/live", headers=site.auth()) as socket:
-        await socket.send_json({"subscribe": ["events", "transcript", "state"]})
+        await socket.send_json({"subscribe": ["events", "transcript", "partials", "state"]})
         seen = set()
         check(document, "LiveState", await socket.receive_json(timeout=5))
-        await site.floor.say(await site.floor.start(), "hello")
+        talking = await site.floor.start()
+        await site.floor.saying(talking, "hel", "lo")
+        await site.floor.say(talking, "hello", number=1, words=(TimedWord("hello", 1000, 1400, 0.5),))
         while seen != schemas.keys():
             message = await socket.receive_json(timeout=5)
             seen.add(message["type"])

@@ -100,6 +100,47 @@ async def test_words_appear_as_they_come(site: Any, browser: Browser) -> None:
         await keep(page, "words")
 
 
+async def test_words_grow_while_they_are_said_until_they_are_final(site: Any, browser: Browser) -> None:
+    talking = await busy(site)
+    async with opened(site, browser) as page:
+        await live(page)
+        lines = page.locator(f'.call[data-key="{talking}"] .words li')
+        await site.floor.saying(talking, "", "My")
+        await expect(lines).to_have_text(["Caller My"])
+        await site.floor.saying(talking, "My parcel", " has not", seq=2)
+        await site.floor.saying(talking, "Hello", number=2, leg="agent", start_ms=1400)
+        await expect(lines).to_have_text(["Caller My parcel has not", "Agent Hello"])
+        await expect(lines.first).to_have_attribute("aria-hidden", "true")
+        stable, volatile = lines.first.locator(".stable"), lines.first.locator(".volatile")
+        await expect(volatile).to_have_css("font-style", "italic")
+        await expect(stable).to_have_css("font-style", "normal")
+        await keep(page, "partials")
+        await site.floor.say(talking, "My parcel has not come.", number=1)
+        await expect(lines).to_have_text(["Caller My parcel has not come.", "Agent Hello"])
+        assert await lines.first.get_attribute("aria-hidden") is None
+        await site.floor.saying(talking, "My parcel has", "", seq=3)
+        await site.floor.saying(talking, "", number=2, leg="agent", start_ms=1400, seq=9)
+        await expect(lines).to_have_text(["Caller My parcel has not come."])
+
+
+async def test_a_late_final_takes_away_neither_the_next_partial_nor_its_own_mark(
+    site: Any, browser: Browser
+) -> None:
+    talking = await busy(site)
+    async with opened(site, browser) as page:
+        await live(page)
+        lines = page.locator(f'.call[data-key="{talking}"] .words li')
+        await site.floor.saying(talking, ATTACK, number=5, start_ms=9000)
+        await expect(lines).to_have_text([f"Caller {ATTACK}"])
+        await site.floor.say(talking, "Hello.", number=4, degraded=True)
+        await site.floor.saying(talking, "", number=4, seq=8)
+        await expect(lines).to_have_text(["Caller · came late Hello.", f"Caller {ATTACK}"])
+        await site.floor.saying(talking, "I", number=1, start_ms=20000, leg="agent")
+        await expect(lines).to_have_count(3)
+        await site.floor.end(talking)
+        await expect(lines).to_have_count(0)
+
+
 async def test_the_floor_changes_before_your_eyes(site: Any, browser: Browser) -> None:
     async with opened(site, browser) as page:
         await live(page)

@@ -66,8 +66,9 @@ def test_a_leg_that_ends_mid_word_is_flushed() -> None:
 
 def test_a_monologue_without_pauses_is_cut_and_nothing_is_lost() -> None:
     pieces = run([(40_000, True, LOUD)])
-    assert [ms(piece.end_sample - piece.start_sample) for piece in pieces] == [15_000, 15_000, 10_000]
-    assert b"".join(piece.pcm16 for piece in pieces) == LOUD * 2000
+    assert [ms(piece.end_sample - piece.start_sample) for piece in pieces] == [15_000, 15_000, 10_600]
+    assert [piece.overlap_ms for piece in pieces] == [0, 300, 300]
+    assert b"".join(piece.pcm16[piece.overlap_ms * 16 :] for piece in pieces) == LOUD * 2000
 
 
 def test_a_monologue_is_cut_at_its_quietest_pause() -> None:
@@ -120,3 +121,40 @@ def test_settings_are_followed() -> None:
     settings = EndpointSettings(pre_roll_ms=100, hangover_ms=300, tail_ms=100, min_voiced_ms=40)
     (said,) = run([(500, False, MUTE), (40, True, LOUD), (300, False, MUTE)], Endpointer(settings))
     assert (ms(said.start_sample), ms(said.end_sample)) == (400, 640)
+
+
+def test_the_end_of_a_sentence_ends_an_utterance_sooner_unless_it_goes_on() -> None:
+    endpointer = Endpointer()
+    at = 0
+
+    def hear(ms: int, voiced: bool) -> list[Utterance]:
+        nonlocal at
+        ended = []
+        for _ in range(ms // 20):
+            utterance = endpointer.feed(LOUD if voiced else MUTE, at, voiced)
+            at += 160
+            ended += [utterance] if utterance is not None else []
+        return ended
+
+    assert hear(1000, True) == []
+    endpointer.sentence_ended = True
+    assert hear(280, False) == []
+    assert hear(200, True) == []
+    assert hear(480, False) == []
+    assert len(hear(20, False)) == 1
+    assert hear(1000, True) == []
+    endpointer.sentence_ended = True
+    (said,) = hear(300, False)
+    assert said.end_sample - said.speech_end_sample == 200 * 8
+
+
+def test_what_is_being_said_can_be_looked_at() -> None:
+    endpointer = Endpointer()
+    assert (endpointer.so_far(), endpointer.length_ms, endpointer.number) == (None, 0, 1)
+    for number in range(10):
+        endpointer.feed(LOUD, number * 160, True)
+    so_far = endpointer.so_far()
+    assert so_far is not None
+    assert (so_far.voiced_ms, endpointer.length_ms, endpointer.number) == (200, 200, 1)
+    assert endpointer.flush() == so_far
+    assert endpointer.number == 2

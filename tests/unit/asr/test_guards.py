@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asr.guards import compression_ratio, is_no_speech
+from asr.guards import Decoded, Verdict, compression_ratio, is_loop, is_no_speech, judge, too_many_tokens
 
 
 def samples(pcm16: bytes) -> np.ndarray:
@@ -36,3 +38,86 @@ def test_repetition_compresses() -> None:
     assert compression_ratio("") == 0.0
     assert compression_ratio("Thank you for calling, how can I help you today?") < 1.5
     assert compression_ratio("Thank you. " * 30) > 2.4
+
+
+def decoded(text: str, **how: object) -> Decoded:
+    usual = {
+        "language": "en",
+        "tokens": 6,
+        "log_probability": -0.2,
+        "no_speech": 0.01,
+        "capped": False,
+        "voiced_ms": 2000,
+    }
+    return Decoded(text, **{**usual, **how})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (decoded("Yes, that is correct."), Verdict.KEEP),
+        (decoded(""), Verdict.EMPTY),
+        (decoded("Hello.", no_speech=0.9), Verdict.KEEP),
+        (decoded("Hello.", log_probability=-1.5), Verdict.KEEP),
+        (decoded("Hello.", no_speech=0.9, log_probability=-1.5), Verdict.EMPTY),
+        (decoded("Thank you for watching.", voiced_ms=900), Verdict.EMPTY),
+        (decoded("Thank you for watching.", voiced_ms=4000, log_probability=-0.9), Verdict.EMPTY),
+        (decoded("Thank you for watching.", voiced_ms=4000), Verdict.KEEP),
+        (decoded("ご視聴ありがとうございました", language="ja", voiced_ms=800), Verdict.EMPTY),
+        (decoded("Yes yes.", capped=True), Verdict.RETRY),
+        (decoded("Much too much for so little.", tokens=20, voiced_ms=400), Verdict.RETRY),
+        (decoded("to the to the to the to the"), Verdict.RETRY),
+        (decoded("the phone " * 40), Verdict.RETRY),
+        (decoded("そのためそのためそのためそのため", language="ja"), Verdict.RETRY),
+        (decoded("そのそのそのそのそのそのその", language="ja"), Verdict.RETRY),
+        (decoded("はい、はい、はい、はい。", language="ja"), Verdict.KEEP),
+        (decoded("お客様番号は1000000000です", language="ja"), Verdict.KEEP),
+        (decoded("no " * 7), Verdict.RETRY),
+        (decoded("My number is 0 0 0 0 0 0 0 0 0 1"), Verdict.KEEP),
+        (decoded("4 2 4 2 4 2 4 2"), Verdict.KEEP),
+        (decoded("… ♪", voiced_ms=900), Verdict.EMPTY),
+        (decoded("Thank you. Thank you.", voiced_ms=900), Verdict.KEEP),
+        (decoded("You", voiced_ms=400), Verdict.EMPTY),
+        (decoded("No, no, no, no, no!"), Verdict.KEEP),
+        (decoded("0 0 0 0 1"), Verdict.KEEP),
+    ],
+)
+def test_what_was_decoded_is_judged(made: Decoded, verdict: Verdict) -> None:
+    assert judge(made) is verdict
+
+
+@pytest.mark.parametrize(
+    ("tokens", "voiced_ms"),
+    [(2, 150), (32, 4200), (29, 3600), (12, 700), (10, 1600), (15, 1200), (132, 15_000)],
+    ids=[
+        "yes",
+        "a Japanese request",
+        "katakana",
+        "moshi moshi",
+        "ten digits",
+        "spelled letters",
+        "monologue",
+    ],
+)
+def test_nobody_speaks_too_fast_who_was_measured(tokens: int, voiced_ms: int) -> None:
+    assert not too_many_tokens(tokens, voiced_ms)
+
+
+def test_a_page_in_a_second_is_too_much() -> None:
+    assert too_many_tokens(23, 1000)
+    assert not too_many_tokens(22, 1000)
+
+
+@given(st.lists(st.sampled_from("abcdefg"), unique=True, max_size=7), st.integers(0, 20))
+def test_what_is_not_repeated_is_no_loop(words: list[str], marks: int) -> None:
+    assert not is_loop([*words, *[""] * marks])
+
+
+@given(st.lists(st.sampled_from(["pay", "bill", "call"]), min_size=1, max_size=6), st.integers(7, 20))
+def test_what_is_repeated_often_is_a_loop_however_it_begins(piece: list[str], times: int) -> None:
+    assert is_loop(piece * times)
+    assert is_loop(["so", "then", *piece * times])
+
+
+def test_a_loop_in_a_long_text_is_no_reason_to_throw_it_away() -> None:
+    assert not is_loop([*"abcdefghijklmnop", *["no", "way"] * 4])

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from callcenter.demo.board import WORDS_KEPT, Board
+from callcenter.demo.board import SAYING_MAX, WORDS_KEPT, Board
 from callcenter.demo.live_view import draw
 
 CALL = "0b9d7c62-0000-4000-8000-000000000001"
@@ -19,8 +19,27 @@ def started(call_id: str = CALL, number: str = "+12125550100") -> dict[str, Any]
     }
 
 
-def segment(text: str, leg: str = "caller", agent: str | None = None) -> dict[str, Any]:
-    return {"type": "segment", "call_id": CALL, "leg": leg, "agent_id": agent, "text": text}
+def segment(text: str, leg: str = "caller", agent: str | None = None, **more: Any) -> dict[str, Any]:
+    given = {"call_id": CALL, "leg": leg, "agent_id": agent, "text": text}
+    return {"type": "segment", "number": 1, "start_ms": 0, "end_ms": 900, "degraded": False, **given, **more}
+
+
+def partial(stable: str, volatile: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "partial",
+        "call_id": CALL,
+        "leg": "caller",
+        "agent_id": None,
+        "number": 1,
+        "start_ms": 0,
+        "stable": stable,
+        "volatile": volatile,
+        **more,
+    }
+
+
+def shown(board: Board) -> list[str]:
+    return [saying.stable + saying.volatile for saying in board.saying.values()]
 
 
 def state(agents: int = 1, calls: int = 1) -> dict[str, Any]:
@@ -113,6 +132,67 @@ def test_picture_shows_queues_agents_calls_and_words() -> None:
         "1 of 20 begun",
     ):
         assert wanted in text
+
+
+def test_what_is_being_said_changes_until_it_is_said() -> None:
+    board = Board()
+    board.take(started())
+    assert board.take(partial("", "My")) is None
+    board.take(partial("My phone", " is"))
+    board.take(partial("I", " see", leg="agent", agent_id="alice"))
+    assert shown(board) == ["My phone is", "I see"]
+    assert [saying.speaker for saying in board.saying.values()] == ["+12125550100", "alice"]
+    assert board.words_heard == 0
+    board.take(segment("My phone is down."))
+    assert shown(board) == ["I see"]
+    board.take(partial("", "", leg="agent", agent_id="alice"))
+    assert shown(board) == []
+
+
+def test_a_partial_that_comes_after_its_segment_is_not_shown() -> None:
+    board = Board()
+    board.take(segment("My phone is down.", number=3, start_ms=5000, end_ms=6000))
+    board.take(partial("My phone", "", number=3, start_ms=5000))
+    assert shown(board) == []
+    board.take(partial("It", "", number=4, start_ms=5800))
+    assert shown(board) == ["It"]
+    board.take(partial("", "", number=2, start_ms=4000))
+    board.take(segment("Late.", number=2, start_ms=4000, end_ms=4500))
+    assert shown(board) == ["It"]
+
+
+def test_a_leg_that_is_listened_to_anew_counts_from_one_again() -> None:
+    board = Board()
+    board.take(segment("First message.", number=7, start_ms=0, end_ms=6000))
+    board.take(partial("Second", "", number=1, start_ms=9000))
+    assert shown(board) == ["Second"]
+
+
+def test_nothing_is_said_in_a_call_that_has_ended() -> None:
+    board = Board()
+    board.take(partial("My", ""))
+    board.take({"type": "event", "event": {"type": "call.ended", "call_id": CALL, "data": {}}})
+    assert shown(board) == []
+
+
+def test_few_partials_are_kept() -> None:
+    board = Board()
+    for number in range(SAYING_MAX + 5):
+        board.take(partial(f"call {number}", "", call_id=str(number)))
+    assert len(board.saying) == SAYING_MAX
+    assert shown(board)[-1] == f"call {SAYING_MAX + 4}"
+
+
+def test_picture_shows_what_is_being_said_dimmed_where_it_may_change() -> None:
+    board = Board()
+    board.take(partial("well " * 40 + "my phone", " is [red]"))
+    board.take(segment("That is all.", degraded=True, leg="agent", agent="alice"))
+    assert "my phone is [red] …" in picture(board)
+    assert "That is all. (came late)" in picture(board)
+    console = Console(width=100, height=60, force_terminal=True, color_system="standard")
+    with console.capture() as captured:
+        console.print(draw(board, "http://127.0.0.1:8080", 20, 12.4, NOW))
+    assert "my phone\x1b[2;3m is [red] …" in captured.get()
 
 
 def test_picture_of_a_large_day_stays_within_the_screen() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -5,8 +6,9 @@ import pytest
 
 from callcenter.errors import CallCenterError
 from callcenter.web.feed import FeedEvent, Standing
+from callcenter.web.partials import LivePartial
 from callcenter.web.principal import Principal, Role
-from callcenter.web.subscription import QUEUE_SIZE, Interest, Subscriber, Topic
+from callcenter.web.subscription import MAX_PARTIALS, QUEUE_SIZE, Interest, Subscriber, Topic
 
 ANN = Principal("ann", Role.AGENT, "ann")
 SUE = Principal("sue", Role.SUPERVISOR)
@@ -80,6 +82,46 @@ async def test_a_full_queue_refuses_and_a_dropped_watcher_gets_nothing_more() ->
     assert not subscriber.offer("x")
     assert await subscriber.next() == "x"
     subscriber.dropped = True
+    assert await subscriber.next() is None
+
+
+def partial(queue: str | None = "sales", agent: str | None = "ann") -> LivePartial:
+    return LivePartial(queue, agent, {"call_id": "1", "leg": "caller"})
+
+
+def test_partials_go_where_the_words_of_the_call_go() -> None:
+    assert Interest(ALL, ANN).wants(Topic.PARTIALS, partial())
+    assert not Interest(ALL, ANN).wants(Topic.PARTIALS, partial(agent="bob"))
+    assert not Interest(ALL, ANN).wants(Topic.PARTIALS, partial(agent=None))
+    assert Interest(ALL, SUE, "sales").wants(Topic.PARTIALS, partial(agent=None))
+    assert not Interest(ALL, SUE, "support").wants(Topic.PARTIALS, partial())
+    assert not Interest(frozenset({Topic.TRANSCRIPT}), SUE).wants(Topic.PARTIALS, partial())
+
+
+async def test_of_partials_the_newest_waits_and_messages_go_first() -> None:
+    subscriber = Subscriber(Interest(ALL, SUE))
+    caller, agent = ("1", "caller"), ("1", "agent")
+    for number in range(3):
+        subscriber.offer_partial(caller, f"caller {number}")
+    subscriber.offer_partial(agent, "agent")
+    subscriber.offer_partial(caller, "caller 3")
+    subscriber.offer("segment")
+    assert [await subscriber.next() for _ in range(3)] == ["segment", "agent", "caller 3"]
+    waiting = asyncio.create_task(subscriber.next())
+    await asyncio.sleep(0)
+    subscriber.offer_partial(caller, "caller 4")
+    assert await waiting == "caller 4"
+
+
+async def test_partials_never_fill_the_queue_and_are_bounded() -> None:
+    subscriber = Subscriber(Interest(ALL, SUE))
+    for number in range(MAX_PARTIALS + 10):
+        subscriber.offer_partial((str(number), "caller"), str(number))
+    assert all(subscriber.offer("x") for _ in range(QUEUE_SIZE))
+    for _ in range(QUEUE_SIZE):
+        await subscriber.next()
+    assert await subscriber.next() == "10"
+    subscriber.close()
     assert await subscriber.next() is None
 
 
