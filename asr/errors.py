@@ -4,9 +4,10 @@
 
     SpeechError
     ├── ModelError              a model cannot be loaded; one clear line
+    ├── SoundError              a file cannot be read as sound; one line, to follow the file's name
     ├── RecognitionError        one utterance could not be recognised; others are not affected
     │   ├── LanguageError       the model does not know the language
-    │   ├── OverloadedSpeechError   the bounded queue is full
+    │   ├── OverloadedSpeechError   too much waits for a partial to be worth its time
     │   └── ClosedSpeechError   the recognizer ended, or the wait for it did, before its turn came
 """
 
@@ -19,6 +20,10 @@ class ModelError(SpeechError):
     """A model cannot be loaded; the message is one line that begins with ``asr.``."""
 
 
+class SoundError(SpeechError):
+    """A file cannot be read as sound; the message is one line, to follow the file's name."""
+
+
 class RecognitionError(SpeechError):
     """One utterance could not be recognised."""
 
@@ -28,7 +33,7 @@ class LanguageError(RecognitionError):
 
 
 class OverloadedSpeechError(RecognitionError):
-    """The queue of utterances is full."""
+    """Too much waits for a partial to be worth its time."""
 
 
 class ClosedSpeechError(RecognitionError):

@@ -87,13 +87,13 @@ def joined(parts: Sequence[str], language: str) -> str:
 
 def folded(text: str, language: str) -> str:
     """For comparison: one width, small letters, no punctuation but the apostrophe within a word."""
-    one_width = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace(
-        "’", "'"
-    )
+    small = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     if language in WITHOUT_BLANKS:
-        return "".join(character for character in one_width if _is_said(character))
-    spaced = "".join(_or_blank(character) for character in one_width)
-    return " ".join(_EDGE_APOSTROPHE.sub(" ", spaced).split())
+        said = "".join(character for character in small if _is_said(character))
+    else:
+        spaced = "".join(_or_blank(character) for character in small)
+        said = " ".join(_EDGE_APOSTROPHE.sub(" ", spaced).split())
+    return unicodedata.normalize("NFKC", said)
 
 
 def _is_said(character: str) -> bool:

@@ -25,3 +25,13 @@ def placed(words: tuple[Word, ...], utterance: Utterance) -> tuple[Word, ...]:
         Word(word.text, within(word.start_s), max(within(word.end_s), within(word.start_s)), word.probability)
         for word in words
     )
+
+
+def without_first(words: tuple[Word, ...], whole: str, rest: str) -> tuple[Word, ...]:
+    """The words of ``rest``, where ``words`` are those of ``whole`` and ``rest`` is how it ends."""
+    characters = len("".join(whole.split())) - len("".join(rest.split()))
+    count = 0
+    while characters > 0 and count < len(words):
+        characters -= len(words[count].text)
+        count += 1
+    return words[count:]

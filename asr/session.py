@@ -12,7 +12,7 @@ from asr.errors import ClosedSpeechError, OverloadedSpeechError, RecognitionErro
 from asr.framing import Framer
 from asr.languages import ends_sentence
 from asr.locking import LanguageLock
-from asr.placing import bounds_s, placed
+from asr.placing import bounds_s, placed, without_first
 from asr.recognizer import (
     Failure,
     Partial,
@@ -241,7 +241,7 @@ class LegSession:
     def _show(self, said: _Said, utterance: Utterance, recognition: Recognition) -> None:
         pace = self._recognizer.pace()
         self._next_partial_ms = self._endpointer.length_ms + round(PARTIAL_EVERY_MS * min(pace, 10))
-        stable, volatile = said.agreement.hear(recognition.text)
+        stable, volatile = said.agreement.hear(recognition.text, recognition.language)
         if ends_sentence(recognition.text, recognition.language):
             self._endpointer.sentence_ended = True
         said.shown_s = bounds_s(utterance)
@@ -309,7 +309,7 @@ class LegSession:
         text, words = recognition.text, recognition.words
         if utterance.overlap_ms:
             text = without_overlap(self._last_text, text, recognition.language)
-            words = words[len(words) - min(len(text.split()), len(words)) :]
+            words = without_first(words, recognition.text, text)
         self._last_text = text
         if not text:
             self._hide(said)

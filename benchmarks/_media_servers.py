@@ -21,12 +21,14 @@ from _media_load import Account
 from aiohttp import WSMsgType, web
 from pydantic import SecretStr
 
-from asr import Recognition, Speech, SpeechEngine
+from asr import Recognition, SpeechEngine
+from asr import Speech as Utterance
 from asr.engine import Outcome
 from asr.schedule import Plan
 from callcenter import app, config
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.roster import Roster
+from callcenter.speech import Speech
 from callcenter.storage.agents import Agents
 
 START_TIMEOUT_S = 60
@@ -53,18 +55,18 @@ class DeafModel:
     def close(self) -> None:
         """Free nothing."""
 
-    def plan(self, speech: Speech, *, full: bool) -> Plan:
+    def plan(self, speech: Utterance, *, full: bool) -> Plan:
         """All speech is alike to it."""
         return Plan(full, 1)
 
-    def run(self, batch: Sequence[Speech], _plan: Plan) -> list[Outcome]:
+    def run(self, batch: Sequence[Utterance], _plan: Plan) -> list[Outcome]:
         """Hear nothing in anything."""
         return [Recognition("", speech.language, 0.0) for speech in batch]
 
 
-async def deaf(stack: AsyncExitStack, _: config.Asr) -> app.Speech:
+async def deaf(stack: AsyncExitStack, _: config.Asr) -> Speech:
     """Speech without a model: legs are listened to, what they say comes to nothing."""
-    return app.Speech(await stack.enter_async_context(SpeechEngine(DeafModel())))
+    return Speech(await stack.enter_async_context(SpeechEngine(DeafModel())))
 
 
 def settings(folder: Path, calls: int, account: Account) -> config.Settings:

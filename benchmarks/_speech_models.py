@@ -46,10 +46,13 @@ class Shape:
 SHAPES = {"tiny": Shape(384, 4, 6), "base": Shape(512, 6, 8)}
 
 
-def random_model(shape: Shape, folder: Path) -> Path:
-    """Write a model for CTranslate2 and faster-whisper into ``folder``, int8; takes a few seconds."""
+def random_model(shape: Shape, folder: Path, languages: Sequence[str] = ("en",)) -> Path:
+    """Write a model for CTranslate2 and faster-whisper into ``folder``, int8; takes a few seconds.
+
+    With more than one language it is a multilingual one, to which all sounds are alike.
+    """
     folder.mkdir(parents=True)
-    tokens = _vocabulary()
+    tokens = _vocabulary(languages)
     rng = np.random.default_rng(5)
     spec = whisper_spec.WhisperSpec(shape.layers, shape.heads, shape.layers, shape.heads)
     _encoder(spec.encoder, shape, rng)
@@ -57,7 +60,7 @@ def random_model(shape: Shape, folder: Path) -> Path:
     spec.register_vocabulary(tokens)
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = [tokens.index("Ġ")]
-    spec.config.lang_ids = [tokens.index("<|en|>")]
+    spec.config.lang_ids = [tokens.index(f"<|{code}|>") for code in languages]
     spec.config.alignment_heads = [[shape.layers - 1, 0]]
     spec.validate()
     spec.optimize(quantization="int8")
@@ -68,13 +71,20 @@ def random_model(shape: Shape, folder: Path) -> Path:
     return folder
 
 
-def _vocabulary() -> list[str]:
-    """The bundled model's tokens, filled up to Whisper's number with ones that are never used."""
+def _vocabulary(languages: Sequence[str]) -> list[str]:
+    """The bundled model's tokens, filled up to Whisper's number with ones that are never used.
+
+    CTranslate2 knows a multilingual model by the empty token.
+    """
     bundled: list[str] = json.loads((BUNDLED / "vocabulary.json").read_text())
     end = bundled.index("<|endoftext|>")
     text, controls = bundled[:end], bundled[end:]
     text += [f"unused{number}" for number in range(_TEXT_TOKENS - len(text))]
-    others = [f"<|unused{number}|>" for number in range(_VOCABULARY - len(text) - len(controls))]
+    if len(languages) > 1:
+        text[-1] = ""
+    others = [f"<|{code}|>" for code in languages[1:]]
+    count = _VOCABULARY - len(text) - len(controls) - len(others)
+    others += [f"<|unused{number}|>" for number in range(count)]
     after_start = controls.index("<|en|>") + 1
     return [*text, *controls[:after_start], *others, *controls[after_start:]]
 

@@ -17,9 +17,6 @@ import uvloop
 from aiohttp import ClientSession, web
 
 import ivr
-from asr import Confirmer, EngineSettings, EngineStats, ModelError, SpeechEngine
-from asr.silero import SpeechConfirmer
-from asr.whisper import WhisperSettings, open_engine
 from callcenter import config, places
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.call.background import Background
@@ -28,13 +25,13 @@ from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.errors import UsageError
 from callcenter.flows import load_flows
 from callcenter.housekeeping import keep_house
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
 from callcenter.reports.query import Reports
+from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
@@ -172,36 +169,6 @@ class _Stores:
     line: QueueLine
     calls: Calls
     leg_tokens: LegTokens
-
-
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """What listens to legs; nothing where recognition is switched off."""
-
-    recognizer: SpeechEngine | None = None
-    confirmer: Confirmer | None = None
-
-
-async def open_speech(stack: AsyncExitStack, settings: config.Asr) -> Speech:
-    """Load the model. Raises ``UsageError`` where that cannot be done."""
-    if not settings.enabled:
-        return Speech()
-    model = WhisperSettings(
-        model=settings.model,
-        device=settings.device,
-        compute_type=settings.compute_type,
-        beam_size=settings.beam_size,
-        workers=settings.workers,
-        context=settings.context,
-    )
-    engine = open_engine(
-        model, EngineSettings(batch_s=settings.batch_ms / 1000, max_rows=settings.batch_rows)
-    )
-    try:
-        recognizer = await stack.enter_async_context(engine)
-    except ModelError as error:
-        raise UsageError(str(error)) from None
-    return Speech(recognizer, await stack.enter_async_context(SpeechConfirmer()))
 
 
 async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Stores:
@@ -378,7 +345,7 @@ def _figures(
     stores: _Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
 ) -> ProcessFigures:
     log_, media = stores.events.stats, gateways.counters
-    speech = services.recognizer.stats() if isinstance(services.recognizer, SpeechEngine) else EngineStats()
+    speech, retried = speech_stats(services.recognizer)
     return ProcessFigures(
         calls=supervisor.calls,
         legs=supervisor.legs,
@@ -400,6 +367,7 @@ def _figures(
         speech_recognized=speech.done,
         speech_failed=speech.failed,
         speech_retries=speech.retries,
+        speech_replicas_lost=retried,
         speech_partials_shed=speech.partials_shed,
         speech_partials_dropped=services.partials.dropped,
         speech_words_later=speech.words_later,

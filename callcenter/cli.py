@@ -12,14 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TypeAlias
 
 from callcenter import __version__, config
+from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
-
-DEFAULT_CONFIG = Path("configs/callcenter.yaml")
-
-Handler = Callable[[argparse.Namespace], int]
+from callcenter.speech_cli import add_asr, add_transcribe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,15 +45,8 @@ def report_errors(run: Callable[[], int]) -> int:
         return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; the usage is a ``--help`` away."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="callcenter",
         description="A self-hosted voice call center.",
         epilog="example: callcenter serve --config configs/callcenter.yaml",
@@ -71,46 +61,9 @@ def _parser() -> _Parser:
     _add_config(commands)
     _add_db(commands)
     _add_user(commands)
-    _add_transcribe(commands)
-    _add_asr(commands)
+    add_transcribe(commands)
+    add_asr(commands)
     return parser
-
-
-_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
-
-
-def _command(
-    commands: _Commands, name: str, help_: str, example: str, handler: Handler | None = None
-) -> _Parser:
-    parser = commands.add_parser(
-        name,
-        help=help_,
-        description=help_[0].upper() + help_[1:] + ".",
-        epilog=f"example: {example}",
-        allow_abbrev=False,
-    )
-    if handler is not None:
-        parser.set_defaults(handler=handler)
-    return parser
-
-
-def _with_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help=f"settings file (default: $CALLCENTER_CONFIG, else {DEFAULT_CONFIG} if it exists)",
-    )
-
-
-def load_settings(path: Path | None) -> config.Settings:
-    """Load the settings file named, the one in ``$CALLCENTER_CONFIG``, or the default one if it exists."""
-    if path is None and (named := os.environ.get("CALLCENTER_CONFIG")):
-        path = Path(named)
-    if path is None and DEFAULT_CONFIG.exists():
-        path = DEFAULT_CONFIG
-    return config.load(path)
 
 
 def set_up_logging(level: str) -> None:
@@ -121,15 +74,15 @@ def set_up_logging(level: str) -> None:
 # serve
 
 
-def _add_serve(commands: _Commands) -> None:
-    parser = _command(
+def _add_serve(commands: Commands) -> None:
+    parser = command(
         commands,
         "serve",
         "take calls",
         "callcenter serve --config configs/callcenter.yaml --processes 2",
         _serve,
     )
-    _with_config(parser)
+    with_config(parser)
     parser.add_argument(
         "--processes",
         type=int,
@@ -156,8 +109,8 @@ def _serve(options: argparse.Namespace) -> int:
 # demo
 
 
-def _add_demo(commands: _Commands) -> None:
-    parser = _command(
+def _add_demo(commands: Commands) -> None:
+    parser = command(
         commands,
         "demo",
         "run everything against simulated callers and agents and compare the figures with the truth",
@@ -197,15 +150,15 @@ def _demo(options: argparse.Namespace) -> int:
 # report
 
 
-def _add_report(commands: _Commands) -> None:
-    parser = _command(
+def _add_report(commands: Commands) -> None:
+    parser = command(
         commands,
         "report",
         "print the figures of a period",
         "callcenter report --from today --queue sales --interval 30",
         _report,
     )
-    _with_config(parser)
+    with_config(parser)
     parser.add_argument("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
     parser.add_argument(
         "--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time"
@@ -240,21 +193,21 @@ def _report(options: argparse.Namespace) -> int:
 # ivr
 
 
-def _add_ivr(commands: _Commands) -> None:
-    parser = _command(
+def _add_ivr(commands: Commands) -> None:
+    parser = command(
         commands, "ivr", "check or draw a flow file", "callcenter ivr check configs/ivr/main.yaml"
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = _command(
+    check = command(
         actions, "check", "say what is wrong with a flow", "callcenter ivr check FLOW.yaml", _ivr_check
     )
-    draw = _command(
+    draw = command(
         actions, "draw", "draw a flow as SVG", "callcenter ivr draw FLOW.yaml > flow.svg", _ivr_draw
     )
     for action in (check, draw):
         action.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--json", action="store_true", help="print JSON")
-    _with_config(check)
+    with_config(check)
 
 
 def _ivr_check(options: argparse.Namespace) -> int:
@@ -281,13 +234,13 @@ def _ivr_draw(options: argparse.Namespace) -> int:
 # config
 
 
-def _add_config(commands: _Commands) -> None:
-    parser = _command(commands, "config", "check the settings", "callcenter config check")
+def _add_config(commands: Commands) -> None:
+    parser = command(commands, "config", "check the settings", "callcenter config check")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    check = _command(
+    check = command(
         actions, "check", "check the settings file and the flows", "callcenter config check", _config_check
     )
-    _with_config(check)
+    with_config(check)
 
 
 def _config_check(options: argparse.Namespace) -> int:
@@ -305,17 +258,15 @@ def _config_check(options: argparse.Namespace) -> int:
 # db
 
 
-def _add_db(commands: _Commands) -> None:
-    parser = _command(commands, "db", "look after the database's schema", "callcenter db status")
+def _add_db(commands: Commands) -> None:
+    parser = command(commands, "db", "look after the database's schema", "callcenter db status")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    upgrade = _command(
-        actions, "upgrade", "bring the schema up to date", "callcenter db upgrade", _db_upgrade
-    )
-    status = _command(
+    upgrade = command(actions, "upgrade", "bring the schema up to date", "callcenter db upgrade", _db_upgrade)
+    status = command(
         actions, "status", "list the schema's versions", "callcenter db status --json", _db_status
     )
     for action in (upgrade, status):
-        _with_config(action)
+        with_config(action)
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -362,30 +313,30 @@ def _db_status(options: argparse.Namespace) -> int:
 # user
 
 
-def _add_user(commands: _Commands) -> None:
-    parser = _command(commands, "user", "look after users", "callcenter user add ann --role supervisor")
+def _add_user(commands: Commands) -> None:
+    parser = command(commands, "user", "look after users", "callcenter user add ann --role supervisor")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = _command(actions, "add", "make a user", "callcenter user add ann --role agent --agent ann", _user)
+    add = command(actions, "add", "make a user", "callcenter user add ann --role agent --agent ann", _user)
     add.add_argument("name")
     add.add_argument("--role", choices=["agent", "supervisor", "admin"], required=True)
     add.add_argument("--agent", default=None, metavar="ID", help="the agent this user is")
-    token = _command(
+    token = command(
         actions, "token", "make an API token and print it once", "callcenter user token ann --days 90", _user
     )
     token.add_argument("name")
     token.add_argument(
         "--days", type=int, default=None, metavar="N", help="days until it expires (default: never)"
     )
-    list_ = _command(actions, "list", "list the users", "callcenter user list --json", _user)
+    list_ = command(actions, "list", "list the users", "callcenter user list --json", _user)
     list_.add_argument("--json", action="store_true", help="print JSON")
-    revoke = _command(
+    revoke = command(
         actions, "revoke", "make all tokens of a user invalid", "callcenter user revoke ann", _user
     )
-    remove = _command(actions, "remove", "remove a user and all tokens", "callcenter user remove ann", _user)
+    remove = command(actions, "remove", "remove a user and all tokens", "callcenter user remove ann", _user)
     for action in (revoke, remove):
         action.add_argument("name")
     for action in (add, token, list_, revoke, remove):
-        _with_config(action)
+        with_config(action)
 
 
 def _user(options: argparse.Namespace) -> int:
@@ -393,72 +344,3 @@ def _user(options: argparse.Namespace) -> int:
 
     asyncio.run(run(load_settings(options.config), options))
     return 0
-
-
-# asr
-
-
-def _add_asr(commands: _Commands) -> None:
-    parser = _command(commands, "asr", "look at speech models", "callcenter asr gate small calls/*.wav")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    gate = _command(
-        actions,
-        "gate",
-        "measure how short a model's input may be: its errors by floor, and the floor to set",
-        "callcenter asr gate small calls/*.wav",
-        _asr_gate,
-    )
-    gate.add_argument("model", metavar="MODEL", help="a faster-whisper name or a folder")
-    gate.add_argument(
-        "files",
-        nargs="+",
-        type=Path,
-        metavar="AUDIO",
-        help="recordings; what was said in NAME.wav is in NAME.txt, else full padding is taken for right",
-    )
-    gate.add_argument("--language", default=None, help="what is spoken (default: asr.language)")
-    gate.add_argument("--json", action="store_true", help="print JSON")
-    _with_config(gate)
-
-
-def _asr_gate(options: argparse.Namespace) -> int:
-    from callcenter.speech_commands import gate
-
-    print(gate(load_settings(options.config), options))  # noqa: T201
-    return 0
-
-
-# transcribe
-
-
-def _add_transcribe(commands: _Commands) -> None:
-    parser = _command(
-        commands,
-        "transcribe",
-        "write down what is said in recordings",
-        "callcenter transcribe calls/ --format txt,srt --speakers caller,agent",
-        _transcribe,
-    )
-    add = parser.add_argument
-    add("files", type=Path, nargs="+", metavar="FILE", help="a recording, or a folder of them")
-    add("--format", default="txt", metavar="LIST", help="txt, json, srt, vtt, or several (default: txt)")
-    add("--language", metavar="CODE", help="a code such as en, or auto (default: asr.language)")
-    add("--model", metavar="NAME", help="a faster-whisper name or folder (default: asr.model)")
-    add("--jobs", type=int, metavar="N", help="utterances worked on at a time (default: one for each core)")
-    add("--beam-size", type=int, metavar="N", help="1 is quickest (default: asr.beam_size)")
-    add("--output", type=Path, metavar="DIR", help="where to write (default: beside each recording)")
-    add("--speakers", default="left,right", metavar="A,B", help="who is on which channel of stereo")
-    add("--mono", action="store_true", help="mix the channels and tell no speakers apart")
-    add("--force", action="store_true", help="do again what is done")
-    add("--json", action="store_true", help="print what was done as JSON")
-    _with_config(parser)
-
-
-def _transcribe(options: argparse.Namespace) -> int:
-    from callcenter.transcribe import TranscribeOptions, run_transcribe
-
-    given = {name: value for name, value in vars(options).items() if name in TranscribeOptions.__slots__}
-    formats, files = options.format, tuple(options.files)
-    return run_transcribe(
-        load_settings(options.config).asr, TranscribeOptions(**given | {"files": files, "formats": formats})
-    )

@@ -1,17 +1,18 @@
 """What ``callcenter asr`` does: how short a model's input may be."""
 
 import asyncio
+import dataclasses
 import json
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from asr import LanguageError, ModelError
+from asr.errors import SoundError
 from asr.gate import FloorFigure, Sample, lowest, measure, sample_of
-from asr.sound import SoundError
-from asr.whisper import WhisperSettings
 from callcenter import config
 from callcenter.errors import UsageError
+from callcenter.speech import whisper_settings
 
 
 def gate(settings: config.Settings, options: Namespace) -> str:
@@ -23,13 +24,7 @@ def gate(settings: config.Settings, options: Namespace) -> str:
     if not any(sample.utterances for sample in samples):
         raise UsageError("asr gate: there is no speech in these recordings")
     language = options.language or settings.asr.language
-    model = WhisperSettings(
-        model=options.model,
-        device=settings.asr.device,
-        compute_type=settings.asr.compute_type,
-        beam_size=settings.asr.beam_size,
-        workers=settings.asr.workers,
-    )
+    model = dataclasses.replace(whisper_settings(settings.asr), model=options.model)
     try:
         figures = asyncio.run(measure(model, samples, language))
     except (ModelError, LanguageError) as error:

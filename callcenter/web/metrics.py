@@ -55,6 +55,7 @@ class ProcessFigures:
     speech_recognized: float = _counter("Utterances recognized, partial ones too")
     speech_failed: float = _counter("Utterances that could not be recognized")
     speech_retries: float = _counter("Utterances tried again at full context")
+    speech_replicas_lost: float = _counter("Utterances asked for again because a replica was lost")
     speech_partials_shed: float = _counter("Partials left out because too much was said")
     speech_partials_dropped: float = _counter("Partials that no watcher could be told of in time")
     speech_words_later: float = _counter("Finals whose word times were put off")

