@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test lint bench bench-peers train-demo-model clean
+.PHONY: setup demo test test-cluster lint bench bench-peers train-demo-model clean
 
 setup: $(STAMP)
 
@@ -20,6 +20,17 @@ demo: setup
 test: setup
 	@.ci/browser
 	$(BIN)/python -m pytest
+
+# Tests of recognition by replicas in a Ray cluster, which is an extra with a virtual environment of its own.
+CLUSTER_VENV := .venv-cluster
+
+test-cluster: $(CLUSTER_VENV)/.set-up
+	$(CLUSTER_VENV)/bin/python -m pytest tests/cluster
+
+$(CLUSTER_VENV)/.set-up: pyproject.toml constraints.txt constraints-cluster.txt
+	@test -x $(CLUSTER_VENV)/bin/python || $(PYTHON) -m venv $(CLUSTER_VENV)
+	$(CLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-cluster.txt --editable '.[cluster]' psutil pytest pytest-asyncio
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -53,4 +64,4 @@ $(TRAINING_VENV)/.set-up: pyproject.toml constraints.txt training/constraints.tx
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TRAINING_VENV) $(PEERS_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TRAINING_VENV) $(PEERS_VENV) $(CLUSTER_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

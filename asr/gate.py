@@ -21,6 +21,8 @@ from asr.whisper import LENGTHS, WhisperSettings, open_engine
 
 FLOORS = (240, 400, 560, 800, 1000, 1500, 3000)
 WORSE_AT_MOST = 1.02
+REFERENCE_SUFFIX = ".reference.txt"
+"""Not ``.txt``: that is where ``callcenter transcribe`` writes what a model heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ class FloorFigure:
 
 
 def sample_of(path: Path) -> Sample:
-    """The utterances of a recording; what was said is in ``NAME.txt`` beside it, where there is one.
+    """The utterances of a recording; what was said is in ``NAME.reference.txt`` beside it, if known.
 
     Raises ``SoundError`` for what is no sound, ``OSError`` and ``UnicodeDecodeError`` for the text.
     """
-    text = path.with_suffix(".txt")
+    text = path.with_suffix(REFERENCE_SUFFIX)
     reference = text.read_text(encoding="utf-8") if text.exists() else None
     with SoundFile(path) as sound:
         said = sorted(

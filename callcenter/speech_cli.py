@@ -23,7 +23,7 @@ def add_asr(commands: Commands) -> None:
         nargs="+",
         type=Path,
         metavar="AUDIO",
-        help="recordings; what was said in NAME.wav is in NAME.txt, else full padding is taken for right",
+        help="recordings; what was said in NAME.wav is in NAME.reference.txt, else full padding is right",
     )
     gate.add_argument("--language", default=None, help="what is spoken (default: asr.language)")
     gate.add_argument("--json", action="store_true", help="print JSON")

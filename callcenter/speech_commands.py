@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asr import LanguageError, ModelError
 from asr.errors import SoundError
-from asr.gate import FloorFigure, Sample, lowest, measure, sample_of
+from asr.gate import REFERENCE_SUFFIX, FloorFigure, Sample, lowest, measure, sample_of
 from callcenter import config
 from callcenter.errors import UsageError
 from callcenter.speech import whisper_settings
@@ -41,7 +41,7 @@ def _sample(path: Path) -> Sample:
     except OSError as error:
         raise UsageError(f"{error.filename or path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path.with_suffix('.txt')}: is not UTF-8 text") from None
+        raise UsageError(f"{path.with_suffix(REFERENCE_SUFFIX)}: is not UTF-8 text") from None
 
 
 def _json(figures: Sequence[FloorFigure], has_texts: bool) -> str:

@@ -41,7 +41,7 @@ def test_it_tells_the_errors_by_floor_and_the_floor_to_set(gate: Gate, tmp_path:
     files = []
     for number, text in enumerate(SENTENCES):
         files.append(recording(tmp_path / f"{number}.wav", text))
-        files[-1].with_suffix(".txt").write_text(text)
+        files[-1].with_suffix(".reference.txt").write_text(text)
     done = gate("demo-en", *files, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     told = json.loads(done.stdout)

@@ -303,7 +303,7 @@ async def test_no_more_is_decoded_than_is_recognised(tmp_path: Path, greeting: b
 
 async def test_the_first_of_several_files_goes_first(tmp_path: Path, greeting: bytes) -> None:
     path = encode(tmp_path / "call.flac", (greeting + silence(1)) * 12)
-    transcriber = FileTranscriber(Clerk(delay_s=0.02), Reading(), in_flight=1)
+    transcriber = FileTranscriber(Clerk(delay_s=0.1), Reading(), in_flight=1)
     order: list[int] = []
 
     async def run(number: int) -> None:
