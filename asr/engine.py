@@ -263,11 +263,10 @@ class SpeechEngine:
             self._idle.set()
 
     async def _work(self, batch: list[Job[_Ticket]]) -> None:
-        for job in batch:
-            if job.ticket.place is not None:
-                place, job.ticket.place = job.ticket.place, None
-                job.speech = dataclasses.replace(job.speech, pcm16=self._spool.take(place))
         plan = batch[0].plan
+        batch = [job for job in batch if self._fetched(job)]
+        if not batch:
+            return
         began_s = time.monotonic()
         outcomes = await self._run([job.speech for job in batch], plan)
         spent_s = time.monotonic() - began_s
@@ -275,6 +274,18 @@ class SpeechEngine:
         self._add(batches=1, rows=len(batch), busy_s=spent_s)
         for job, outcome in zip(batch, outcomes, strict=True):
             self._answer(job, outcome)
+
+    def _fetched(self, job: Job[_Ticket]) -> bool:
+        """Have the sound of ``job`` in memory, where it was put off; false where it cannot be read."""
+        if job.ticket.place is None:
+            return True
+        place, job.ticket.place = job.ticket.place, None
+        try:
+            job.speech = dataclasses.replace(job.speech, pcm16=self._spool.take(place))
+        except OSError as error:
+            self._answer(job, RecognitionError(f"speech that was put off is lost: {error.strerror}"))
+            return False
+        return True
 
     async def _run(self, batch: list[Speech], plan: Plan) -> list[Outcome]:
         """The outcomes of a batch; where it fails as a whole each row is tried alone, so one fails alone."""
