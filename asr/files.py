@@ -140,19 +140,19 @@ class FileTranscriber:
         problem of the result.
         """
         loop = asyncio.get_running_loop()
+        rank = next(self._ranks)  # before the first wait: files open in any order
         with ThreadPoolExecutor(1, thread_name_prefix="sound") as thread:
             sound = await loop.run_in_executor(thread, SoundFile, path, self._reading.mix)
             try:
-                return await self._transcribe(sound, thread, progress)
+                return await self._transcribe(sound, rank, thread, progress)
             finally:
                 thread.submit(sound.close)
 
     async def _transcribe(
-        self, sound: SoundFile, thread: ThreadPoolExecutor, progress: Callable[[float], None]
+        self, sound: SoundFile, rank: int, thread: ThreadPoolExecutor, progress: Callable[[float], None]
     ) -> Heard:
         legs = [_Leg(LanguageLock(self._reading.language)) for _ in range(sound.legs)]
         pieces = cut(sound)
-        rank = next(self._ranks)
         at_s = done_s = 0.0
         pending: dict[asyncio.Task[None], float] = {}
 

@@ -100,11 +100,11 @@ def results(*transcripts: CallTranscript, figures: tuple[Compared, ...] = (figur
 
 def test_median_and_verdict() -> None:
     good = results(
-        spoken("+12125550100", 10, 0), spoken("+12125550101", 10, 1), spoken("+12125550102", 10, 9)
+        spoken("+12125550100", 20, 0), spoken("+12125550101", 20, 1), spoken("+12125550102", 20, 18)
     )
-    assert good.median_wer == pytest.approx(0.1)
+    assert good.median_wer == pytest.approx(0.05)
     assert good.ok
-    bad = results(spoken("+12125550100", 10, 2))
+    bad = results(spoken("+12125550100", 10, 1))
     assert not bad.words_are_good
     assert not bad.ok
     assert not results(figures=(figure(), figure(equal=False))).ok
