@@ -27,8 +27,9 @@ from asr.recognizer import (
     Urgency,
     Word,
 )
-from asr.session import Confirmer, LegListener, LegSession, Listening
+from asr.session import LegListener, LegSession, Listening
 from asr.vad import VoiceDetector
+from asr.voice import Confirmer
 
 __all__ = [
     "AUTO",

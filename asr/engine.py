@@ -30,8 +30,14 @@ _NICE = 5
 _BUSY_OVER_S = 3.0
 
 
+@dataclass(frozen=True, slots=True)
 class Retry:
-    """In place of a result: what came out is not to be trusted; try again at full context."""
+    """In place of a result: what came out is not to be trusted; try again at full context.
+
+    ``rest`` is what can be kept of it where that does not help.
+    """
+
+    rest: Recognition | None = None
 
 
 Outcome: TypeAlias = Recognition | Retry | RecognitionError
@@ -310,6 +316,8 @@ class SpeechEngine:
                 self._add(retries=1)
                 job.is_retry, job.plan = True, self._model.plan(job.speech, full=True)
                 self._schedule.add(job)
+            case Retry(Recognition() as rest):
+                self._answer(job, rest)
             case Retry():
                 self._add(failed=1)
                 result.set_exception(RecognitionError("the model repeated itself"))

@@ -26,9 +26,9 @@ from asr.recognizer import (
     Speech,
     Urgency,
 )
-from asr.session import Confirmer
 from asr.sound import Block, SoundFile
 from asr.vad import VoiceDetector
+from asr.voice import Confirmer, recognize_voice
 
 _NOTHING = Recognition("", "", 0.0)
 
@@ -204,8 +204,6 @@ class FileTranscriber:
         return leg.last
 
     async def _recognize(self, leg: _Leg, said: _Said, speech: Speech) -> None:
-        if self._confirmer is not None and not await self._confirmer.begin().confirm(speech.pcm16):
-            return
         said.outcome = await self._outcome(speech)
         if speech.language == AUTO and isinstance(said.outcome, Recognition) and said.outcome.text:
             leg.unsettled.append((said, speech))
@@ -222,7 +220,8 @@ class FileTranscriber:
 
     async def _outcome(self, speech: Speech) -> Recognition | RecognitionError:
         try:
-            return await self._recognizer.recognize(speech)
+            check = self._confirmer.begin() if self._confirmer is not None else None
+            return await recognize_voice(self._recognizer, check, speech)
         except RecognitionError as error:
             return error
 

@@ -24,6 +24,7 @@ from asr.recognizer import (
     Word,
 )
 from asr.vad import Detector, VoiceDetector
+from asr.voice import Confirmer, VoiceCheck, recognize_voice
 
 logger = logging.getLogger(__name__)
 
@@ -48,20 +49,6 @@ class Listening:
     hot_words: tuple[str, ...] = ()
     partials: bool = True
     words: bool = True
-
-
-class VoiceCheck(Protocol):
-    """Follows one utterance."""
-
-    async def confirm(self, pcm16: bytes) -> bool:
-        """Whether there is a voice in it; ``pcm16`` is all that was said so far."""
-
-
-class Confirmer(Protocol):
-    """Tells better than the quick detector what is a voice."""
-
-    def begin(self) -> VoiceCheck:
-        """For a new utterance."""
 
 
 class LegListener(Protocol):
@@ -224,9 +211,9 @@ class LegSession:
     async def _hear_so_far(self, said: _Said, utterance: Utterance) -> None:
         """One pass over what was said so far; the next one comes a while later, on a busy machine later."""
         try:
-            if not await self._is_voice(said, utterance):
-                return
-            recognition = await self._recognizer.recognize(self._speech(utterance, Urgency.PARTIAL))
+            recognition = await recognize_voice(
+                self._recognizer, said.check, self._speech(utterance, Urgency.PARTIAL)
+            )
         except OverloadedSpeechError:
             self._next_partial_ms = self._endpointer.length_ms + PARTIAL_EVERY_MS
             return
@@ -270,17 +257,12 @@ class LegSession:
 
     async def _recognize(self, said: _Said, utterance: Utterance) -> Recognition | RecognitionError:
         try:
-            if not await self._is_voice(said, utterance):
-                return Recognition("", self._language.code, 0.0)
-            return await self._recognizer.recognize(self._speech(utterance, Urgency.FINAL))
+            return await recognize_voice(self._recognizer, said.check, self._speech(utterance, Urgency.FINAL))
         except RecognitionError as error:
             return error
         except Exception as error:
             logger.exception("recognizer failed")
             return RecognitionError(f"recognizer failed: {type(error).__name__}")
-
-    async def _is_voice(self, said: _Said, utterance: Utterance) -> bool:
-        return said.check is None or await said.check.confirm(utterance.pcm16)
 
     def _speech(self, utterance: Utterance, urgency: Urgency) -> Speech:
         is_final = urgency is Urgency.FINAL

@@ -21,7 +21,8 @@ from faster_whisper.utils import available_models
 from asr.engine import EngineSettings, Outcome, Retry, SpeechEngine
 from asr.errors import LanguageError, ModelError, RecognitionError
 from asr.features import Samples, doubled, log_mel
-from asr.guards import Decoded, Verdict, is_no_speech, judge
+from asr.guards import Decoded, Verdict, is_no_speech, judge, too_many_tokens, until_loop
+from asr.languages import units
 from asr.recognizer import AUTO, MAX_SPEECH_S, SAMPLE_RATE_HZ, Recognition, Speech, Urgency, Word
 from asr.schedule import Plan
 
@@ -315,7 +316,12 @@ def _outcome(
 ) -> Outcome:
     match verdict:
         case Verdict.RETRY:
-            return Retry()
+            rest = until_loop(decoded.text, decoded.language)
+            count = len(units(rest, decoded.language))
+            if too_many_tokens(count, decoded.voiced_ms):
+                return Retry()
+            confidence = math.exp(min(decoded.log_probability, 0.0)) * count / max(decoded.tokens, count, 1)
+            return Retry(Recognition(rest, decoded.language, confidence, (), language_probability))
         case Verdict.EMPTY:
             return Recognition("", decoded.language, 0.0, language_probability=language_probability)
         case Verdict.KEEP:

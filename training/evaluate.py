@@ -23,6 +23,7 @@ from asr.errors import RecognitionError
 from asr.features import doubled
 from asr.recognizer import Speech, Urgency
 from asr.silero import SpeechConfirmer
+from asr.voice import recognize_voice
 from asr.whisper import WhisperSettings, open_engine
 from callcenter.media.g711 import ulaw_to_pcm16
 from callcenter.simulator.speech import RATE_HZ, utter
@@ -120,11 +121,10 @@ async def _as_calls_hear(settings: WhisperSettings, sounds: Sequence[Sound]) -> 
         async def hear(sound: Sound) -> str:
             pcm16 = (sound * 32767).astype("<i2").tobytes()
             try:
-                if await confirmer.begin().confirm(pcm16):
-                    return (await engine.recognize(Speech(pcm16, "en", Urgency.LATER))).text
+                speech = Speech(pcm16, "en", Urgency.LATER)
+                return (await recognize_voice(engine, confirmer.begin(), speech)).text
             except RecognitionError:
-                pass
-            return ""
+                return ""
 
         return await asyncio.gather(*(hear(sound) for sound in sounds))
 

@@ -59,6 +59,8 @@ class Echo:
             self.full.append(text)
         if text == "bad":
             return RecognitionError("bad")
+        if text == "half":
+            return Retry(Recognition("ha", speech.language, 0.4))
         if text == "mad" or (text == "loop" and plan.lane != "full"):
             return Retry()
         words = (Word(text, 0.0, 1.0, 1.0),) if speech.with_words else ()
@@ -124,8 +126,9 @@ async def test_what_is_not_to_be_trusted_is_tried_once_at_full_context() -> None
         assert (await engine.recognize(final("loop"))).text == "loop"
         with pytest.raises(RecognitionError, match="repeated itself"):
             await engine.recognize(final("mad"))
-        assert (engine.stats().retries, engine.stats().done, engine.stats().failed) == (2, 1, 1)
-    assert model.full == ["loop", "mad"]
+        assert (await engine.recognize(final("half"))).text == "ha"
+        assert (engine.stats().retries, engine.stats().done, engine.stats().failed) == (3, 2, 1)
+    assert model.full == ["loop", "mad", "half"]
 
 
 async def test_who_hangs_up_is_passed_over() -> None:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.guards import Decoded, Verdict, compression_ratio, is_loop, is_no_speech, judge, too_many_tokens
+from asr.guards import (
+    Decoded,
+    Verdict,
+    compression_ratio,
+    is_believable,
+    is_loop,
+    is_no_speech,
+    judge,
+    too_many_tokens,
+    until_loop,
+)
 
 
 def samples(pcm16: bytes) -> np.ndarray:
@@ -121,3 +131,23 @@ def test_what_is_repeated_often_is_a_loop_however_it_begins(piece: list[str], ti
 
 def test_a_loop_in_a_long_text_is_no_reason_to_throw_it_away() -> None:
     assert not is_loop([*"abcdefghijklmnop", *["no", "way"] * 4])
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("I want to the to the to the to the", "I want to the"),
+        ("My number is 4071.", "My number is 4071."),
+        ("well well well well well", "well"),
+        ("", ""),
+    ],
+)
+def test_text_is_kept_until_it_repeats_itself(text: str, kept: str) -> None:
+    assert until_loop(text, "en") == kept
+
+
+def test_words_are_believed_as_far_as_there_was_a_voice() -> None:
+    assert is_believable(0.95, 0.3)
+    assert is_believable(0.5, 0.9)
+    assert not is_believable(0.5, 0.6)
+    assert not is_believable(0.75, 0.5)
