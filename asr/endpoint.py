@@ -37,7 +37,7 @@ class Utterance:
 
     ``start_sample`` and ``end_sample`` are the bounds of ``pcm16``, which has some silence around the
     speech; ``speech_start_sample`` and ``speech_end_sample`` are those of the voiced frames. The first
-    ``overlap_ms`` are the end of the utterance before.
+    ``overlap_ms`` are the end of the utterance before. ``voiced`` has a 1 for each frame of 20 ms with a voice.
     """
 
     pcm16: bytes
@@ -47,6 +47,7 @@ class Utterance:
     speech_end_sample: int
     voiced_ms: int
     overlap_ms: int = 0
+    voiced: bytes = b""
 
 
 class Endpointer:
@@ -172,6 +173,7 @@ class Endpointer:
             speech_end_sample=start + (voiced.rindex(1) + 1) * FRAME_SAMPLES,
             voiced_ms=voiced_ms,
             overlap_ms=self._overlap_ms,
+            voiced=bytes(voiced),
         )
 
     def _reset(self) -> None:
