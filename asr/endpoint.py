@@ -37,7 +37,7 @@ class Utterance:
 
     ``start_sample`` and ``end_sample`` are the bounds of ``pcm16``, which has some silence around the
     speech; ``speech_start_sample`` and ``speech_end_sample`` are those of the voiced frames. The first
-    ``overlap_ms`` are the end of the utterance before. ``voiced`` has a 1 for each frame of 20 ms with a voice.
+    ``overlap_ms`` are the end of the utterance before. ``voiced`` is 1 for each frame with a voice.
     """
 
     pcm16: bytes

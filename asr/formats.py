@@ -189,9 +189,9 @@ def _pieces(segment: Segment) -> Iterator[_Piece]:
             end_s = min(max(word.end_s, start_s), segment.end_s)
             yield from _cut(_Piece(text[start:end], start_s, end_s))
         return
-    starts = _starts(text, units(text, segment.language))
+    starts = _starts(text, units(text, segment.language)) if text else []
     per_character_s = (segment.end_s - segment.start_s) / max(len(text), 1)
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in zip(starts, [*starts, len(text)][1:], strict=True):
         start_s = segment.start_s + start * per_character_s
         yield from _cut(_Piece(text[start:end], start_s, segment.start_s + end * per_character_s))
 

@@ -29,3 +29,18 @@ def test_words_that_were_said_before_are_left_out_with_their_times() -> None:
     assert without_first(words, "We will see.", "") == ()
     pieces = (word("番号"), word("は"), word("一"))
     assert without_first(pieces, "番号は一", "は一") == pieces[1:]
+
+
+def test_a_word_after_a_pause_begins_with_the_voice() -> None:
+    voiced = bytes([0] * 15 + [1] * 20 + [0] * 15 + [1] * 20 + [0] * 30)
+    said = Utterance(bytes(32_000), 80_000, 96_000, 82_400, 91_200, 800, voiced=voiced)
+    first, second = placed((word("Yes,", 0.3, 0.72), word("please.", 0.72, 1.4)), said)
+    assert (first.start_s, first.end_s) == (10.3, 10.72)
+    assert second.start_s == 11.0
+
+
+def test_a_short_gap_within_a_word_is_no_pause() -> None:
+    voiced = bytes([1] * 10 + [0] * 4 + [1] * 86)
+    said = Utterance(bytes(32_000), 80_000, 96_000, 80_000, 96_000, 1900, voiced=voiced)
+    (only,) = placed((word("operator", 0.1, 0.8),), said)
+    assert only.start_s == 10.1
