@@ -30,14 +30,15 @@ logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
-FIRST_PARTIAL_MS = 850
+FIRST_PARTIAL_MS = 720
 """Of the utterance's sound, 300 ms of which are from before the voice."""
 
 PARTIAL_EVERY_MS = 1000
-PARTIAL_AGAIN_MS = 200
+PARTIAL_AGAIN_MS = 120
 """Where the one before brought no word."""
 
-FINAL_WITHIN_S, PARTIAL_WITHIN_S = 1.0, 0.3
+FINAL_WITHIN_S, FIRST_PARTIAL_WITHIN_S, PARTIAL_WITHIN_S = 1.0, 0.1, 1.0
+"""Deadlines: first words are waited for, those that follow less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +211,10 @@ class LegSession:
 
     async def _hear_so_far(self, said: _Said, utterance: Utterance) -> None:
         """One pass over what was said so far; the next one comes a while later, on a busy machine later."""
+        within_s = FIRST_PARTIAL_WITHIN_S if said.shown_s is None else PARTIAL_WITHIN_S
         try:
             recognition = await recognize_voice(
-                self._recognizer, said.check, self._speech(utterance, Urgency.PARTIAL)
+                self._recognizer, said.check, self._speech(utterance, Urgency.PARTIAL, within_s)
             )
         except OverloadedSpeechError:
             self._next_partial_ms = self._endpointer.length_ms + PARTIAL_EVERY_MS
@@ -257,20 +259,21 @@ class LegSession:
 
     async def _recognize(self, said: _Said, utterance: Utterance) -> Recognition | RecognitionError:
         try:
-            return await recognize_voice(self._recognizer, said.check, self._speech(utterance, Urgency.FINAL))
+            speech = self._speech(utterance, Urgency.FINAL, FINAL_WITHIN_S)
+            return await recognize_voice(self._recognizer, said.check, speech)
         except RecognitionError as error:
             return error
         except Exception as error:
             logger.exception("recognizer failed")
             return RecognitionError(f"recognizer failed: {type(error).__name__}")
 
-    def _speech(self, utterance: Utterance, urgency: Urgency) -> Speech:
+    def _speech(self, utterance: Utterance, urgency: Urgency, within_s: float) -> Speech:
         is_final = urgency is Urgency.FINAL
         return Speech(
             pcm16=utterance.pcm16,
             language=self._language.code,
             urgency=urgency,
-            deadline_s=asyncio.get_running_loop().time() + (FINAL_WITHIN_S if is_final else PARTIAL_WITHIN_S),
+            deadline_s=asyncio.get_running_loop().time() + within_s,
             voiced_ms=utterance.voiced_ms,
             languages=self._listening.languages,
             hot_words=self._listening.hot_words,

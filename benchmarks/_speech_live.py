@@ -18,7 +18,7 @@ from _speech_audio import Leg, Turn
 
 from asr import SAMPLE_RATE_HZ
 
-FINAL_WITHIN_S = 1.5
+FINAL_WITHIN_S, FIRST_SHOWN_WITHIN_S = 1.5, 1.0
 _PIECE_S, _PHASES = 0.1, 10
 _PIECE_BYTES = round(_PIECE_S * SAMPLE_RATE_HZ) * 2
 _NEAR_S = 0.3
@@ -201,6 +201,14 @@ async def capacity(server: Server, legs: Sequence[Leg], start: int, tries: int) 
             best = seen
         else:
             failed = count
+    return best
+
+
+async def rated_load(server: Server, legs: Sequence[Leg], most: Step) -> Step:
+    """The step with the most legs, ``most`` at most, whose first partials are in time, too."""
+    best = most
+    while best.first_shown_p95_s > FIRST_SHOWN_WITHIN_S and best.legs > 1:
+        best = await step(server, legs[: max(round(best.legs / math.sqrt(2)), 1)], _PATIENCE_S)
     return best
 
 
