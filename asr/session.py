@@ -231,8 +231,7 @@ class LegSession:
         pace = self._recognizer.pace()
         self._next_partial_ms = self._endpointer.length_ms + round(PARTIAL_EVERY_MS * min(pace, 10))
         stable, volatile = said.agreement.hear(recognition.text, recognition.language)
-        if ends_sentence(recognition.text, recognition.language):
-            self._endpointer.sentence_ended = True
+        self._endpointer.sentence_ended = ends_sentence(recognition.text, recognition.language)
         said.shown_s = bounds_s(utterance)
         self._tell(said.number, said.shown_s, stable, volatile, recognition.language)
 
