@@ -162,12 +162,9 @@ class Prompts:
 
     def _cached_or_spoken(self, text: str, key: str) -> bytes:
         path = self._cache_dir / f"{file_name(text)[:40]}-{key[:32]}.wav"
-        try:
-            with wave.open(str(path), "rb") as file:
-                if (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (TELEPHONE_HZ, 1, 2):
-                    return file.readframes(file.getnframes())
-        except (OSError, EOFError, wave.Error):
-            pass  # not there yet, or damaged: it is made again
+        sound = _from_cache(path)
+        if sound is not None:
+            return sound
         sound = self._spoken(text)
         try:
             _write(path, sound)
@@ -182,6 +179,19 @@ class Prompts:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
+def _from_cache(path: Path) -> bytes | None:
+    """A prompt that was made before; ``None``, so that it is made again, where it is missing or damaged."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (TELEPHONE_HZ, 1, 2):
+                return file.readframes(file.getnframes())
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, wave.Error) as error:
+        logger.warning("prompt cache %s: %s; it is made again", path, error or "the file is empty")
+    return None
 
 
 def _read(path: Path) -> bytes:
