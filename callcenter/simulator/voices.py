@@ -1,7 +1,7 @@
 """The voices that the bundled speech model was trained on.
 
 Accents and variants are names of espeak-ng; rate, pitch and range follow the distributions of the
-model's training (``asr/models/demo-en/CARD.md``). A voice outside them is heard worse.
+model's training (``asr/models/demo-en/README.md``).
 """
 
 import random
