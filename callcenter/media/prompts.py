@@ -190,7 +190,7 @@ def _from_cache(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except (OSError, EOFError, wave.Error) as error:
-        logger.warning("prompt cache %s: %s; it is made again", path, error or "the file is empty")
+        logger.warning("prompt cache %s: %s; it is made again", path, str(error) or "it is empty")
     return None
 
 
