@@ -19,17 +19,28 @@ class EventType(StrEnum):
     CALL_STARTED = "call.started"  # direction, gateway, from, to
     CALL_ANSWERED = "call.answered"
     CALL_ENDED = "call.ended"  # cause: an EndCause
-    TRANSFER_BLIND = "transfer.blind"  # to
+    TRANSFER_BLIND = "transfer.blind"  # to, kind: number | queue | agent
+    TRANSFER_ATTENDED = "transfer.attended"  # to, kind: queue | agent
+
+    CONSULT_STARTED = "consult.started"  # to, kind: the caller is on hold while agents talk about the call
+    CONSULT_ENDED = "consult.ended"  # result: completed | cancelled | failed
+    MONITOR_STARTED = "monitor.started"  # user, mode: listen | whisper | barge
+    MONITOR_CHANGED = "monitor.changed"  # user, mode
+    MONITOR_ENDED = "monitor.ended"  # user
 
     IVR_ENTERED = "ivr.entered"  # flow, node
     IVR_INPUT = "ivr.input"  # node, kind, value ("*" per digit where the node is marked secret)
     IVR_NO_INPUT = "ivr.no_input"  # node
     IVR_NO_MATCH = "ivr.no_match"  # node
+    IVR_LOOKUP = "ivr.lookup"  # node, result: ok | failed, ms; what was looked up is not in the log
 
-    QUEUE_ENTERED = "queue.entered"  # position, priority
-    QUEUE_ANNOUNCED = "queue.announced"  # position
+    SURVEY_OFFERED = "survey.offered"  # survey, queue and agent it is about
+    SURVEY_ANSWERED = "survey.answered"  # survey, question, kind: csat | nps | words, score
+
+    QUEUE_ENTERED = "queue.entered"  # position, priority, ewt_p50_s, ewt_p90_s
+    QUEUE_ANNOUNCED = "queue.announced"  # position, ewt_p50_s, ewt_p90_s
     QUEUE_ABANDONED = "queue.abandoned"  # position, original_position, wait_s
-    QUEUE_LEFT = "queue.left"  # reason: a LeftReason
+    QUEUE_LEFT = "queue.left"  # reason: a LeftReason; to: the queue of an overflow
 
     OFFER_SENT = "offer.sent"
     OFFER_ACCEPTED = "offer.accepted"
@@ -42,7 +53,7 @@ class EventType(StrEnum):
     HOLD_ENDED = "hold.ended"
     CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system | transfer
     ACW_STARTED = "acw.started"
-    ACW_ENDED = "acw.ended"  # disposition
+    ACW_ENDED = "acw.ended"  # disposition, resolved: whether the agent says so; null where not said
 
     AGENT_STATE = "agent.state"  # from, to, reason
 
@@ -79,6 +90,7 @@ class LeftReason(StrEnum):
     TRANSFER = "transfer"
     CALLBACK = "callback"
     VOICEMAIL = "voicemail"
+    OVERFLOW = "overflow"  # to another queue, keeping the time of arrival
 
 
 class Outcome(StrEnum):
