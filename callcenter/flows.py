@@ -1,5 +1,6 @@
 """The flows that answer calls, loaded and checked before the first call is taken."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import ivr
@@ -7,10 +8,15 @@ from callcenter import config
 from callcenter.errors import ConfigError
 
 
-def load_flow(path: Path, queues: set[str] | None) -> ivr.Flow:
-    """Load one flow; raises ``ConfigError`` with file, line and node. ``queues``: names that exist."""
+def load_flow(
+    path: Path, queues: set[str] | None, warn: Callable[[ivr.FlowError], None] | None = None
+) -> ivr.Flow:
+    """Load one flow; raises ``ConfigError`` with file, line and node. ``queues``: names that exist.
+
+    ``warn`` gets what does no harm.
+    """
     try:
-        return ivr.check(path, queues)
+        return ivr.check(path, queues, warn)
     except ivr.FlowError as error:
         raise ConfigError(str(error)) from None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-RESERVED_VARIABLES = frozenset({"caller", "called"})
+RESERVED_VARIABLES = frozenset({"caller", "called", "language"})
 
 
 class Part(BaseModel):

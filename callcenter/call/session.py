@@ -119,7 +119,8 @@ class CallSession:
     async def _serve(self, context: CallContext) -> EndCause:
         services = self._services
         flow = services.flow_for(self.caller.info.to_number)
-        engine = ivr.Engine(flow, {}, caller=self.caller.info.from_number, called=self.caller.info.to_number)
+        info, hears = self.caller.info, services.recognizer is not None
+        engine = ivr.Engine(flow, {}, caller=info.from_number, called=info.to_number, hears=hears)
         phase = IvrPhase(context, engine)
         event: ivr.Event | None = None
         try:

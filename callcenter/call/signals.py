@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import ivr
 from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
@@ -19,6 +20,13 @@ class Key:
     """The caller pressed a key."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something to the IVR, or begins to, or has finished."""
+
+    event: ivr.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Command:
     done: asyncio.Future[None]
 
 
-Signal = Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+Signal = Key | Spoke | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
 
 
 class Inbox:
