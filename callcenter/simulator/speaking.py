@@ -25,10 +25,12 @@ _MUSIC_S = 0.6
 _LOOK_EVERY_S = 0.02
 _LISTEN_EVERY_S, _WINDOW_S = 0.25, 1.6
 _AUDIBLE = 0.02
-_CONFIRMATION, _AGAIN = "Did you say", "That is not one of the choices."
-"""How the shipped flow's confirmations begin, and what it says where nothing was understood."""
+MUSIC = ""
+"""What is expected of a choice that leads to a queue."""
 
-_NO_ANSWER = "Sorry, I have no answer to that."
+_CONFIRMATION = "Did you say"
+"""How the service's confirmations begin."""
+
 _PROMPT_VOICE = ("en-us", 165)
 
 
@@ -59,15 +61,16 @@ class Talker:
                 return True
         return False
 
-    async def choose(self, text: str, meant: str, expects_music: bool) -> bool:
+    async def choose(self, text: str, meant: str, expected: str = MUSIC) -> bool:
         """Say what is wanted until it is understood, and confirm it where asked; whether that came about.
 
-        ``meant`` is what the service calls it. ``reacted_at`` is then when the service's reaction began.
+        ``meant`` is what the service calls it, ``expected`` the prompt that shows that it was understood.
+        ``reacted_at`` is then when the service's reaction began.
         """
         for _ in range(TRIES_MAX):
-            spoken = await self.say(text, meant, expects_music)
+            spoken = await self.say(text, meant, expected)
             if spoken.reaction is Reaction.CONFIRM:
-                confirmed = await self.say(YES, "", expects_music)
+                confirmed = await self.say(YES, "", expected)
                 if confirmed.reaction is Reaction.TAKEN:
                     return True
             elif spoken.reaction is Reaction.TAKEN:
@@ -77,7 +80,7 @@ class Talker:
             await self.pause(self._meeting.plan.think_s)
         return False
 
-    async def say(self, text: str, meant: str, expects_music: bool = False) -> Spoken:
+    async def say(self, text: str, meant: str, expected: str = MUSIC) -> Spoken:
         """Say something once and listen to what comes of it."""
         world, plan, line = self._world, self._meeting.plan, self._line
         sentence = await world.bank.get(text, plan.voice)
@@ -86,7 +89,7 @@ class Talker:
         saying = line.say(sentence)
         world.report(plan.number, "says", text, plan.number)
         await any_set(_SAY_TIMEOUT_S, saying.done, self._meeting.call.ended)
-        spoken.reaction = await self._reaction(expects_music)
+        spoken.reaction = await self._reaction(expected)
         return spoken
 
     async def hear_out(self, quiet_frames: int, within_s: float) -> None:
@@ -104,7 +107,7 @@ class Talker:
     def _is_over(self) -> bool:
         return self._meeting.call.ended.is_set()
 
-    async def _reaction(self, expects_music: bool) -> Reaction:
+    async def _reaction(self, expected: str) -> Reaction:
         """What the service does next, by ear: first its prompt falls silent, then something begins."""
         loop, line = asyncio.get_running_loop(), self._line
         await self.hear_out(_QUIET_FRAMES, _QUIET_WITHIN_S)
@@ -116,15 +119,15 @@ class Talker:
         self.reacted_at = self._world.epoch + began
         await any_set(_LISTEN_S, self._meeting.joined, self._meeting.call.ended)
         heard = line.heard(began - 2 * _LOOK_EVERY_S, loop.time())
-        for prompt, reaction in ((_CONFIRMATION, Reaction.CONFIRM), (_AGAIN, Reaction.AGAIN)):
-            if ears.begins_with(await asyncio.to_thread(_prompt, prompt), heard):
-                return reaction
-        if ears.begins_with(await asyncio.to_thread(_prompt, _NO_ANSWER), heard):
-            return Reaction.AGAIN
-        if not expects_music or self._meeting.joined.is_set():
+        if self._meeting.joined.is_set():
             return Reaction.TAKEN
-        music = ears.is_music(line.heard(began, began + _MUSIC_S))
-        return Reaction.TAKEN if music else Reaction.AGAIN
+        if ears.begins_with(await asyncio.to_thread(_prompt, _CONFIRMATION), heard):
+            return Reaction.CONFIRM
+        if expected != MUSIC:
+            is_taken = ears.begins_with(await asyncio.to_thread(_prompt, expected), heard)
+        else:
+            is_taken = ears.is_music(line.heard(began, began + _MUSIC_S))
+        return Reaction.TAKEN if is_taken else Reaction.AGAIN
 
 
 @cache
