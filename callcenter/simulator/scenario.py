@@ -24,10 +24,13 @@ MENU_NAMES = {Topic.SALES: "sales", Topic.SUPPORT: "support"}
 
 QUESTIONS_WORDS, QUESTIONS_CHOICE = "Speak to customer service.", ("question", "What would you like to know?")
 QUESTIONS = {
-    "When will I get my refund?": ("refund", "Refunds are paid"),
-    "How much do I owe?": ("price", "What you owe is"),
+    "When will I get my refund?": (
+        "refund",
+        "Refunds are paid within five business days after the goods have come back.",
+    ),
+    "How much do I owe?": ("price", "What you owe is on your monthly statement."),
 }
-"""What callers ask, what the service calls it, and how it then begins to speak."""
+"""What callers ask, what the service calls it, and what it then says."""
 
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
