@@ -24,12 +24,18 @@ _LISTEN_S = 0.95
 _MUSIC_S = 0.6
 _LOOK_EVERY_S = 0.02
 _LISTEN_EVERY_S, _WINDOW_S = 0.25, 1.6
+_LEAD_S = 0.2
+"""A prompt may begin with a sound that is too soft to be noticed at once."""
+
 _AUDIBLE = 0.02
 MUSIC = ""
 """What is expected of a choice that leads to a queue."""
 
-_CONFIRMATION = "Did you say"
-"""How the service's confirmations begin."""
+_CONFIRMATIONS = (
+    "Did you say sales? Say yes or press 1, say no or press 2.",
+    "Did you ask: When will I get my refund? Say yes or press 1, say no or press 2.",
+)
+"""How the service's confirmations begin, with whatever they go on."""
 
 _PROMPT_VOICE = ("en-us", 165)
 
@@ -57,7 +63,7 @@ class Talker:
         loop, opening = asyncio.get_running_loop(), await asyncio.to_thread(_prompt, text)
         until = loop.time() + within_s
         while loop.time() < until and not await self.pause(_LISTEN_EVERY_S):
-            if ears.begins_with(opening, self._line.heard_last(_WINDOW_S), anywhere=True):
+            if ears.begins_with(opening, self._line.heard_last(_WINDOW_S)):
                 return True
         return False
 
@@ -118,11 +124,12 @@ class Talker:
         began = loop.time()
         self.reacted_at = self._world.epoch + began
         await any_set(_LISTEN_S, self._meeting.joined, self._meeting.call.ended)
-        heard = line.heard(began - 2 * _LOOK_EVERY_S, loop.time())
+        heard = line.heard(began - _LEAD_S, loop.time())
         if self._meeting.joined.is_set():
             return Reaction.TAKEN
-        if ears.begins_with(await asyncio.to_thread(_prompt, _CONFIRMATION), heard):
-            return Reaction.CONFIRM
+        for confirmation in _CONFIRMATIONS:
+            if ears.begins_with(await asyncio.to_thread(_prompt, confirmation), heard):
+                return Reaction.CONFIRM
         if expected != MUSIC:
             is_taken = ears.begins_with(await asyncio.to_thread(_prompt, expected), heard)
         else:
