@@ -5,15 +5,18 @@ which ends a sub-flow and goes on where it was called; in the outermost flow it 
 from files through ``ivr.load``; ``configs/ivr/main.yaml`` shows the common fields in use.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ivr.cases import ClosedCase, VariableCase
 from ivr.hours import Hours
-from ivr.nodes import AnyNode
+from ivr.lookup import Lookup
+from ivr.nodes import AnyNode, Branch
 from ivr.part import Language, Name, NewVariable, Part, problem
 from ivr.prompt import Sound, TextItem, WavItem
 
@@ -67,3 +70,32 @@ class Flow:
     hours: Mapping[str, Hours]
     variables: Mapping[str, str]
     flows: Mapping[str, "Flow"]
+
+
+def reads(flow: Flow, names: Collection[str]) -> bool:
+    """Whether the flow, or one that it calls, looks at any of the variables."""
+    mentioned = re.compile(rf"{{(?:{'|'.join(map(re.escape, names))})[}}|]")
+    return (
+        any(_cases_read(node, names) for node in flow.nodes.values())
+        or any(mentioned.search(node.model_dump_json()) for node in flow.nodes.values())
+        or any(mentioned.search(prompt.model_dump_json()) for prompt in flow.prompts.values())
+        or any(reads(inner, names) for inner in flow.flows.values())
+    )
+
+
+def _cases_read(node: AnyNode, names: Collection[str]) -> bool:
+    cases = node.cases if isinstance(node, Branch) else ()
+    return any(
+        (isinstance(case, VariableCase) and case.variable in names)
+        or (isinstance(case, ClosedCase) and "closed" in names)
+        for case in cases
+    )
+
+
+def lookups(flow: Flow) -> Iterator[tuple[str, Lookup]]:
+    """Every lookup of the flow and of those that it calls, with a name that says where it is."""
+    for name, node in flow.nodes.items():
+        if isinstance(node, Lookup):
+            yield f"{flow.name}: node {name}", node
+    for inner in flow.flows.values():
+        yield from lookups(inner)

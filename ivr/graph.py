@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ivr.cases import HoursCase, VariableCase
+from ivr.consent import Consent
 from ivr.flow import RETURN, Flow
+from ivr.lookup import Lookup
 from ivr.node import Edge, Node
 from ivr.nodes import Branch, Call, HangUp, Play, Queue, Set, Transfer, prompts_of
 from ivr.part import RESERVED_VARIABLES
 from ivr.prompt import Item, NamedItem, TextItem, WavItem, always_says_something, variables_of
 from ivr.questions import Gather
+from ivr.survey import Survey
 
 Graph = Mapping[str, tuple[Edge, ...]]
 
@@ -46,6 +49,13 @@ def bad_names(flow: Flow, queues: frozenset[str] | None, variables: frozenset[st
             yield replace(problem, at=("nodes", name, *problem.at))
 
 
+def bad_hosts(flow: Flow, hosts: frozenset[str]) -> Iterator[Problem]:
+    """Lookups that would ask a host that may not be asked; ``hosts`` are those that may."""
+    for name, node in flow.nodes.items():
+        if isinstance(node, Lookup) and node.host not in hosts:
+            yield Problem(("nodes", name, "url"), f"the host {node.host!r} is not one of the lookup hosts")
+
+
 def bad_sounds(
     prompts: Mapping[str, TextItem | WavItem], folder: Path, variables: frozenset[str]
 ) -> Iterator[Problem]:
@@ -61,6 +71,8 @@ def written_by(nodes: Mapping[str, Node]) -> Iterator[str]:
             yield node.variable
         elif isinstance(node, Set):
             yield from node.values
+        elif isinstance(node, Lookup):
+            yield from node.into
 
 
 def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
@@ -106,6 +118,9 @@ def _bad_names_of(
     if isinstance(node, Set):
         for name, value in node.values.items():
             yield from _bad_variables(("values", name), value, variables)
+    if isinstance(node, Lookup):
+        for at, template in node.templates():
+            yield from _bad_variables(at, template, variables)
     for place, item in prompts_of(node):
         if isinstance(item, NamedItem) and item.prompt not in flow.prompts:
             yield Problem((*place, "prompt"), f"no such prompt {item.prompt!r}")
@@ -171,8 +186,12 @@ def _instant(flow: Flow, graph: Graph, inner: Mapping[str, Traits]) -> Graph:
 
 def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits]) -> bool:
     match node:
-        case Play():
+        case Play() | Lookup():
             return not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Consent():
+            return node.record != "ask" and not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Survey():
+            return node.share < 1  # who is not asked goes on at once
         case Queue():
             return edge.label in ("empty", "full", "closed")
         case Call():

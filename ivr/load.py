@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ivr.document import Document, Place, read
 from ivr.errors import FlowError
 from ivr.flow import Flow, FlowText
-from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_by
+from ivr.graph import Traits, bad_hosts, bad_names, bad_paths, bad_sounds, traits, written_by
 from ivr.nodes import Call
 
 MAX_CALL_DEPTH = 16
@@ -30,21 +30,28 @@ _OWN_WORDS = {
 _Key = tuple[Path, str]
 
 
-def check(path: Path, queues: Collection[str] | None = None) -> Flow:
+def check(
+    path: Path, queues: Collection[str] | None = None, lookup_hosts: Collection[str] | None = None
+) -> Flow:
     """Load a flow and all it calls, and prove that every path leads somewhere.
 
-    ``queues`` are the names of the queues that exist; without it any queue will do. Raises ``FlowError``
-    with the first problem: ``file:line: node NAME: field: what is wrong``.
+    ``queues`` are the names of the queues that exist, ``lookup_hosts`` the hosts (``host`` or ``host:port``)
+    that lookups may ask; without them any queue or host will do. Raises ``FlowError`` with the first problem:
+    ``file:line: node NAME: field: what is wrong``.
     """
-    loader = _Loader(frozenset(queues) if queues is not None else None)
+    loader = _Loader(
+        frozenset(queues) if queues is not None else None,
+        frozenset(host.lower() for host in lookup_hosts) if lookup_hosts is not None else None,
+    )
     return loader.file(path, ())
 
 
 class _Loader:
     """The files and flows of one ``check``; each is read and proved once."""
 
-    def __init__(self, queues: frozenset[str] | None) -> None:
+    def __init__(self, queues: frozenset[str] | None, hosts: frozenset[str] | None) -> None:
         self._queues = queues
+        self._hosts = hosts
         self._texts: dict[Path, tuple[Document, FlowText]] = {}
         self._flows: dict[_Key, Flow] = {}
         self._traits: dict[_Key, Traits] = {}
@@ -81,6 +88,8 @@ class _Loader:
                 flows[node.callee], inner[node.callee] = callee
         flow = _resolved(document.path, text, name, flows)
         for problem in bad_names(flow, self._queues, _variables(text)):
+            raise document.error((*place, *problem.at), problem.text)
+        for problem in bad_hosts(flow, self._hosts) if self._hosts is not None else ():
             raise document.error((*place, *problem.at), problem.text)
         for problem in bad_paths(flow, inner):
             raise document.error((*place, *problem.at), problem.text)

@@ -10,7 +10,7 @@ MAX_COUNTED = 1000
 """More calls than this are not counted: a number that dials all day must not make its own calls slow."""
 
 OF_NUMBER = """
-WITH earlier AS (           -- by the index on (from_number, started_at); the present call is not an earlier one
+WITH earlier AS (           -- by the index on (from_number, started_at); the present call is none of them
     SELECT queue, agent_id, started_at, outcome FROM callcenter.call
      WHERE from_number = $1 AND started_at < $2 AND call_id <> $3 AND ended_at IS NOT NULL
      ORDER BY started_at DESC LIMIT $5
