@@ -36,7 +36,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class QueueEnded:
-    """The caller is back from the queue, answered only where the node has a way on after that."""
+    """The caller is back from the queue."""
 
     reason: QueueExit
 
@@ -136,8 +136,8 @@ class NoMatch:
 class JoinQueue:
     """Put the caller in a queue; feed ``QueueEnded`` if they come back.
 
-    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. ``comes_back``:
-    who is still there when the agent has ended the conversation comes back, too.
+    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
+    feed it after a conversation, too, if the agent ended it; else the call ends then.
     """
 
     queue: str

@@ -26,7 +26,7 @@ class HangUpReason(StrEnum):
 
 
 class QueueExit(StrEnum):
-    """Why a caller comes back from a queue: all but the last without having spoken to anyone."""
+    """Why a caller comes back from a queue; only with ``ANSWERED`` having spoken to somebody."""
 
     TIMEOUT = "timeout"
     EMPTY = "empty"
@@ -76,9 +76,10 @@ class Set(Node):
 
 
 class Queue(Node):
-    """Wait for an agent. Every way out has a target, but ``answered``, which is where a caller goes on who is
-    still there when the agent has ended the conversation; without it the call ends there.
+    """Wait for an agent. Every way out has a target; ``answered`` may be left out.
 
+    With ``answered`` a caller whom the agent has left goes on there (a survey, say), else the call ends with
+    the conversation.
     ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
     caller leave for ``key``; ``announce_position`` has the position said while waiting.
     """

@@ -90,7 +90,7 @@ class Command:
     """Somebody asks through the API. ``done`` gets ``None`` or the error to answer with."""
 
     name: str
-    argument: str
+    arguments: Mapping[str, str]
     done: asyncio.Future[None]
 
 
