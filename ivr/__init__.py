@@ -36,7 +36,7 @@ from ivr.actions import (
 from ivr.draw import draw
 from ivr.engine import Engine, Phase
 from ivr.errors import FlowError, IvrError
-from ivr.flow import Flow, lookups, reads
+from ivr.flow import Flow, closing, lookups, reads
 from ivr.hours import Hours
 from ivr.load import check
 from ivr.lookup import Request, Secret, found
@@ -87,6 +87,7 @@ __all__ = [
     "VoicemailEnded",
     "Wav",
     "check",
+    "closing",
     "draw",
     "found",
     "lookups",

@@ -13,7 +13,6 @@ Timers run from the end of the prompt, or at once where nothing is played.
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import assert_never
@@ -21,6 +20,7 @@ from typing import assert_never
 from ivr import actions as act
 from ivr import nodes as node
 from ivr.consent import Consent
+from ivr.dip import Dip
 from ivr.exchange import Asked, Exchange, Interview, Then, Turn
 from ivr.flow import RETURN, Flow
 from ivr.lookup import Lookup
@@ -46,15 +46,6 @@ class Phase(Enum):
     ENDED = auto()
 
 
-@dataclass(slots=True)
-class _Dip:
-    """A lookup under way: its id, the prompt that still plays, the answer once it is there."""
-
-    lookup_id: int
-    play_id: int | None = None
-    answer: act.LookedUp | None = None
-
-
 class Engine:
     """One caller in one flow: events in, actions out.
 
@@ -75,7 +66,7 @@ class Engine:
         self._play_id = 0
         self._timer_id: int | None = None
         self._exchange: Exchange | None = None
-        self._dip: _Dip | None = None
+        self._dip: Dip | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -239,7 +230,7 @@ class Engine:
         """Ask, and play the prompts meanwhile; keys are dialled ahead."""
         self._last_id += 1
         self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
-        self._dip = _Dip(self._last_id)
+        self._dip = Dip(self._last_id)
         if not entered.barge_in:
             self._ahead.clear()
         prompts = tuple(self._walk.rendered(entered.prompts))
@@ -249,23 +240,19 @@ class Engine:
             self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
         self.phase = Phase.LOOKING_UP
 
-    def _dipped(self, dip: "_Dip", event: act.Played | act.LookedUp) -> str | None:
+    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
         """Go on when the answer is there and the prompt is over."""
-        match event:
-            case act.Played(play_id) if dip.play_id is not None and play_id in (None, dip.play_id):
-                dip.play_id = None
-            case act.LookedUp(lookup_id) if lookup_id == dip.lookup_id:
-                dip.answer = event
+        dip.take(event)
         entered = self._walk.node
-        if dip.answer is None or dip.play_id is not None or not isinstance(entered, Lookup):
+        if not dip.is_over or not isinstance(entered, Lookup):
             return None
         self._dip = None
-        if dip.answer.values is None:
+        if dip.values is None:
             return entered.failed
-        self.variables.update(dip.answer.values)
+        self.variables.update(dip.values)
         return entered.next
 
-    def _dial_ahead(self, dip: "_Dip", digit: str) -> str | None:
+    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
         if not getattr(self._walk.node, "barge_in", False):
             return None
         self._ahead.append(digit)

@@ -7,7 +7,8 @@ from files through ``ivr.load``; ``configs/ivr/main.yaml`` shows the common fiel
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, Field
 from ivr.cases import ClosedCase, VariableCase
 from ivr.hours import Hours
 from ivr.lookup import Lookup
-from ivr.nodes import AnyNode, Branch
+from ivr.nodes import AnyNode, Branch, HangUp, HangUpReason
 from ivr.part import Language, Name, NewVariable, Part, problem
 from ivr.prompt import Sound, TextItem, WavItem
 
@@ -72,7 +73,17 @@ class Flow:
     flows: Mapping[str, "Flow"]
 
 
-def reads(flow: Flow, names: Collection[str]) -> bool:
+def closing(flow: Flow, message: str) -> Flow:
+    """A flow to stand in for one that is closed: it says the message and ends the call."""
+    text = message.replace("{", "{{").replace("}", "}}")
+    node = HangUp(kind="hangup", prompts=(TextItem(text=text),), reason=HangUpReason.CLOSED)
+    return replace(
+        flow, name="closed", start="closed", nodes={"closed": node}, prompts={}, hours={}, flows={}
+    )
+
+
+@lru_cache(maxsize=1000)
+def reads(flow: Flow, names: tuple[str, ...]) -> bool:
     """Whether the flow, or one that it calls, looks at any of the variables."""
     mentioned = re.compile(rf"{{(?:{'|'.join(map(re.escape, names))})[}}|]")
     return (

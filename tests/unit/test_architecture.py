@@ -74,6 +74,7 @@ PURE = [
     "asr/schedule.py",
     "asr/scoring.py",
     "ivr/consent.py",
+    "ivr/dip.py",
     "ivr/engine.py",
     "ivr/exchange.py",
     "ivr/flow.py",
