@@ -13,7 +13,7 @@ from callcenter.errors import StorageError
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import Database
 
-POLL_S = 1.0
+POLL_S = 0.5
 
 # One that is still in force keeps its beginning.
 CLOSE = """
