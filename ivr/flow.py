@@ -6,7 +6,7 @@ from files through ``ivr.load``; ``configs/ivr/main.yaml`` shows the common fiel
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -86,12 +86,28 @@ def closing(flow: Flow, message: str) -> Flow:
 def reads(flow: Flow, names: tuple[str, ...]) -> bool:
     """Whether the flow, or one that it calls, looks at any of the variables."""
     mentioned = re.compile(rf"{{(?:{'|'.join(map(re.escape, names))})[}}|]")
+    texts = (text for part in (flow.nodes, flow.prompts) for text in _texts(part))
     return (
         any(_cases_read(node, names) for node in flow.nodes.values())
-        or any(mentioned.search(node.model_dump_json()) for node in flow.nodes.values())
-        or any(mentioned.search(prompt.model_dump_json()) for prompt in flow.prompts.values())
+        or any(mentioned.search(text) for text in texts)
         or any(reads(inner, names) for inner in flow.flows.values())
     )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a part of a flow."""
+    if isinstance(value, str):
+        yield value
+        return
+    inside: Iterable[object] = ()
+    if isinstance(value, Part):
+        inside = (inner for _, inner in value)
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, tuple | list):
+        inside = value
+    for inner in inside:
+        yield from _texts(inner)
 
 
 def _cases_read(node: AnyNode, names: Collection[str]) -> bool:
