@@ -66,7 +66,7 @@ class CallSession:
 
     def expects(self, reference: str) -> bool:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
-        return self._context is not None and self._context.expected_agent == reference
+        return self._context is not None and reference in self._context.expected_agents
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
