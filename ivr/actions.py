@@ -34,7 +34,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class QueueEnded:
-    """The caller is back from the queue without having been answered."""
+    """The caller is back from the queue."""
 
     reason: QueueExit
 
@@ -126,13 +126,15 @@ class NoMatch:
 class JoinQueue:
     """Put the caller in a queue; feed ``QueueEnded`` if they come back unanswered.
 
-    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting.
+    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
+    feed it after a conversation, too, if the agent ended it; else the call ends then.
     """
 
     queue: str
     priority: int
     exit_key: str | None
     announce_position: bool
+    comes_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

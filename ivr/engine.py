@@ -169,7 +169,13 @@ class Engine:
         return target
 
     def _join(self, entered: node.Queue) -> None:
-        join = act.JoinQueue(entered.queue, entered.priority, entered.exit_key, entered.announce_position)
+        join = act.JoinQueue(
+            entered.queue,
+            entered.priority,
+            entered.exit_key,
+            entered.announce_position,
+            comes_back=entered.answered is not None,
+        )
         self._wait(Phase.QUEUED, join)
 
     def _wait(self, phase: Phase, action: act.Action) -> None:

@@ -22,13 +22,14 @@ class HangUpReason(StrEnum):
 
 
 class QueueExit(StrEnum):
-    """Why a caller comes back from a queue without having spoken to anyone."""
+    """Why a caller comes back from a queue; only with ``ANSWERED`` having spoken to somebody."""
 
     TIMEOUT = "timeout"
     EMPTY = "empty"
     FULL = "full"
     CLOSED = "closed"
     KEY = "key"
+    ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,10 @@ class Set(Node):
 
 
 class Queue(Node):
-    """Wait for an agent. A caller who is answered does not come back; every other way out has a target.
+    """Wait for an agent. Every way out has a target; ``answered`` may be left out.
 
+    With ``answered`` a caller whom the agent has left goes on there (a survey, say), else the call ends with
+    the conversation.
     ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
     caller leave for ``key``; ``announce_position`` has the position said while waiting.
     """
@@ -202,6 +205,7 @@ class Queue(Node):
     full: Name
     closed: Name
     key: Name | None = None
+    answered: Name | None = None
 
     @model_validator(mode="after")
     def _key_has_a_target(self) -> Self:

@@ -160,31 +160,38 @@ class Dispatcher:
         """The agent is being called; false when the offer no longer stands and nobody need be called."""
         return await retrying(lambda: self._line.ring(offer), deadline_s=PATIENCE_S)
 
-    async def wrap_up(self, agent_id: str, call_id: UUID) -> bool:
-        """The conversation is over, the agent has notes to write; false for one no longer on this call."""
+    async def wrap_up(self, agent_id: str, call_id: UUID, offer_id: UUID | None = None) -> bool:
+        """The conversation is over, the agent has notes to write; false for one no longer on this call.
+
+        With ``offer_id`` here and below: no longer by that offer, since the same call may come to the same
+        agent twice.
+        """
         return await retrying(
-            lambda: self._signal(agent_id, AgentEvent.FINISH_CONVERSATION, call_id), deadline_s=PATIENCE_S
+            lambda: self._signal(agent_id, AgentEvent.FINISH_CONVERSATION, call_id, offer_id),
+            deadline_s=PATIENCE_S,
         )
 
-    async def release(self, agent_id: str, call_id: UUID) -> None:
+    async def release(self, agent_id: str, call_id: UUID, offer_id: UUID | None = None) -> None:
         """The agent is done with this call: available, or what the agent wished to be.
 
         While the database is away, and when the caller is cancelled, that goes on in the background.
         """
         task = self._insist(
             f"release of agent {agent_id} from call {call_id}",
-            lambda: self._signal(agent_id, AgentEvent.RELEASE, call_id),
+            lambda: self._signal(agent_id, AgentEvent.RELEASE, call_id, offer_id),
         )
         await asyncio.wait({task}, timeout=LEAVE_WAIT_S)
 
-    async def wait_wrap_up(self, agent_id: str, call_id: UUID, timeout_s: float) -> bool:
+    async def wait_wrap_up(
+        self, agent_id: str, call_id: UUID, timeout_s: float, offer_id: UUID | None = None
+    ) -> bool:
         """Wait until the agent ends the wrap-up; false when the time ran out first."""
         watcher = asyncio.Event()
         watchers = self._agent_watchers.setdefault(agent_id, set())
         watchers.add(watcher)
         try:
             async with asyncio.timeout(timeout_s):
-                while await self._wraps_up(agent_id, call_id):
+                while await self._wraps_up(agent_id, call_id, offer_id):
                     await _set_or_timeout(watcher, AGENT_POLL_S)
                     watcher.clear()
         except TimeoutError:
@@ -195,18 +202,19 @@ class Dispatcher:
                 self._agent_watchers.pop(agent_id, None)
         return True
 
-    async def _wraps_up(self, agent_id: str, call_id: UUID) -> bool:
+    async def _wraps_up(self, agent_id: str, call_id: UUID, offer_id: UUID | None) -> bool:
         try:
             agent = await self._agents.get(agent_id)
         except NotFoundError:
             return False
         except StorageError:
             return True
-        return agent.call_id == call_id and agent.state == AgentState.WRAP_UP
+        is_same = agent.call_id == call_id and offer_id in (None, agent.offer_id)
+        return is_same and agent.state == AgentState.WRAP_UP
 
-    async def _signal(self, agent_id: str, event: AgentEvent, call_id: UUID) -> bool:
+    async def _signal(self, agent_id: str, event: AgentEvent, call_id: UUID, offer_id: UUID | None) -> bool:
         try:
-            return await self._roster.signal(agent_id, event, call_id=call_id)
+            return await self._roster.signal(agent_id, event, call_id=call_id, offer_id=offer_id)
         except (NotFoundError, TransitionError) as error:
             log.info("call %s: %s: %s", call_id, event.value, error)
             return False

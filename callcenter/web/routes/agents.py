@@ -89,7 +89,7 @@ class AgentRoutes:
         agent = await self._agents.get(agent_id)
         if agent.state != AgentState.WRAP_UP or agent.call_id is None:
             raise TransitionError("a disposition can be given during wrap-up only")
-        await self._control.control(agent.call_id, "disposition", disposition)
+        await self._control.control(agent.call_id, "disposition", agent=agent_id, disposition=disposition)
 
 
 def _agent(record: AgentRecord, principal: Principal) -> models.Agent:

@@ -252,6 +252,28 @@ async def test_wrap_up_ends_by_time_or_by_the_agent(center: Any, node: Node) -> 
     assert await node.dispatcher.wait_wrap_up("ada", ticket.call_id, 30)
 
 
+async def test_a_call_that_comes_to_the_same_agent_twice_moves_the_agent_by_the_later_offer(
+    center: Any, node: Node
+) -> None:
+    call_id, offers = uuid4(), []
+    await center.agent("ada")
+    for _ in range(2):
+        async with node.wait(call_id=call_id) as ticket:
+            offers.append(await ticket.offer())
+            assert await ticket.accepted(offers[-1])
+        if len(offers) == 1:
+            await node.dispatcher.release("ada", call_id, offers[0].offer_id)
+    first, second = (offer.offer_id for offer in offers)
+    assert not await node.dispatcher.wrap_up("ada", call_id, first)
+    await node.dispatcher.release("ada", call_id, first)
+    assert await center.state("ada") == ("talking", "")
+    assert await node.dispatcher.wrap_up("ada", call_id, second)
+    assert await node.dispatcher.wait_wrap_up("ada", call_id, 30, first)
+    assert not await node.dispatcher.wait_wrap_up("ada", call_id, 0.05, second)
+    await node.dispatcher.release("ada", call_id, second)
+    assert await center.state("ada") == ("available", "")
+
+
 async def test_a_call_that_is_over_cannot_move_the_agent(center: Any, node: Node) -> None:
     await center.agent("ada")
     async with node.wait() as first:

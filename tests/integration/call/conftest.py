@@ -192,6 +192,10 @@ class Center:
     async def hears_of(self, *types: str) -> None:
         await soon(lambda: set(types) <= set(self.types()))
 
+    async def hears(self, type_: str, times: int) -> None:
+        """Wait until something has happened so often."""
+        await soon(lambda: self.types().count(type_) >= times)
+
     async def over(self) -> None:
         await soon(lambda: self.supervisor.calls == 0)
 

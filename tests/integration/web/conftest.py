@@ -41,15 +41,15 @@ CALLER = "+15125550142"
 class RecordedControl:
     """The call side: remembers what it was asked, refuses what it was told to refuse."""
 
-    asked: list[tuple[UUID, str, str]] = field(default_factory=list)
+    asked: list[tuple[UUID, str, dict[str, str]]] = field(default_factory=list)
     refuse: str = ""
 
-    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
+    async def control(self, call_id: UUID, command: str, **arguments: str) -> None:
         if self.refuse == "state":
             raise TransitionError("a call that is queued cannot hold")
         if self.refuse == "gone":
             raise NotFoundError(f"there is no call {call_id} in progress")
-        self.asked.append((call_id, command, argument))
+        self.asked.append((call_id, command, arguments))
 
 
 @dataclass

@@ -60,7 +60,7 @@ async def test_ready_ends_the_wrap_up_with_a_disposition(site: Any) -> None:
     body = {"event": "ready", "disposition": "sold"}
     status, agent = await site.send("POST", f"{AGENTS}/ann/state", body, "agent")
     assert (status, agent["state"], agent["call_id"]) == (200, "available", None)
-    assert site.control.asked == [(call_id, "disposition", "sold")]
+    assert site.control.asked == [(call_id, "disposition", {"agent": "ann", "disposition": "sold"})]
 
 
 async def test_a_disposition_without_a_wrap_up_is_a_conflict(site: Any) -> None:
