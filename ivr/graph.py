@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ivr.cases import HoursCase, VariableCase
 from ivr.flow import RETURN, Flow
-from ivr.nodes import Branch, Call, Edge, Gather, HangUp, Node, Play, Queue, Set, Transfer, prompts_of
+from ivr.node import Edge, Node
+from ivr.nodes import Branch, Call, HangUp, Play, Queue, Set, Transfer, prompts_of
 from ivr.part import RESERVED_VARIABLES
 from ivr.prompt import Item, NamedItem, TextItem, WavItem, always_says_something, variables_of
+from ivr.questions import Gather
 
 Graph = Mapping[str, tuple[Edge, ...]]
 
