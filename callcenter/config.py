@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from callcenter import yaml_file
 from callcenter.errors import ConfigError
-from callcenter.queueing import Fault, Queue, Skill, SkillLevels, overflow_fault, skill_fault
+from callcenter.queueing import Fault, Skill, SkillLevels, overflow_fault, skill_fault
+from callcenter.queueing import Queue as Queue
 from callcenter.section import Language, Name, Seconds, Section
 from callcenter.yaml_file import Place
 

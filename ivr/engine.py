@@ -21,7 +21,7 @@ from ivr import actions as act
 from ivr import nodes as node
 from ivr.flow import RETURN, Flow
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item
+from ivr.prompt import Item, render
 from ivr.questions import Failure, Gather, Menu, Question
 from ivr.walk import Walk
 
@@ -159,6 +159,8 @@ class Engine:
             entered.exit_key,
             entered.announce_position,
             comes_back=entered.answered is not None,
+            skills=dict(entered.skills),
+            preferred_agent=render(entered.preferred_agent, self.variables),
         )
         self._wait(Phase.QUEUED, join)
 

@@ -70,6 +70,11 @@ class Queues:
         """One queue as it is now; a call keeps the copy that it got. Raises ``NotFoundError``."""
         return self.record(name).queue
 
+    def find(self, name: str) -> Queue | None:
+        """One queue as it is now, if it still exists."""
+        record = self._records.get(name)
+        return None if record is None else record.queue
+
     def rules(self) -> Mapping[str, QueueRule]:
         """How each queue is served at present."""
         return self._rules

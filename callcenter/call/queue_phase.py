@@ -12,6 +12,7 @@ from callcenter import config
 from callcenter.acd.dispatcher import Asked, LineRefusedError, Offer, Ticket
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.party import Party
+from callcenter.call.rings import Rings
 from callcenter.call.signals import (
     AgentArrived,
     Command,
@@ -25,6 +26,7 @@ from callcenter.call.signals import (
 from callcenter.call.state import CallInput
 from callcenter.errors import CallCenterError
 from callcenter.events import EventType, LeftReason
+from callcenter.queueing import Overflow
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Overflow:
+class Overflowed:
     """The caller goes on to another queue, as of ``since``, when the wait began."""
 
     to: str
@@ -67,13 +69,13 @@ class QueuePhase:
         self._overflows = {TimerFired(f"queue:overflow to {way.to}"): way for way in queue.overflow}
         self._handles: dict[TimerFired, asyncio.TimerHandle] = {}
         self._asides: set[asyncio.Task[None]] = set()
-        self._exit: LeftReason | Overflow | None = None
+        self._exit: LeftReason | Overflowed | None = None
         self._unstaffed_since_s: float | None = None
         self._entered_s = 0.0
         self._original_position = 0
         self._position = 0
 
-    async def run(self) -> Connected | LeftReason | Overflow:
+    async def run(self) -> Connected | LeftReason | Overflowed:
         """Wait for an agent, or for a reason to leave.
 
         The wait begins now, however long the database takes to confirm the place in line. Raises
@@ -98,7 +100,7 @@ class QueuePhase:
         known = number if any(character.isdigit() for character in number) else ""
         return Asked(known, self._step.skills, self._step.preferred_agent or None)
 
-    async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason | Overflow:
+    async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason | Overflowed:
         context = self._context
         context.move(CallInput.JOIN)
         assert ticket.place is not None
@@ -136,7 +138,7 @@ class QueuePhase:
 
         self._asking = self._context.tasks.create_task(ask(), name=f"offers to call {self._context.call_id}")
 
-    async def _loop(self, ticket: Ticket) -> Connected | LeftReason | Overflow:
+    async def _loop(self, ticket: Ticket) -> Connected | LeftReason | Overflowed:
         context = self._context
         while True:
             signal = await context.inbox.get()
@@ -203,17 +205,17 @@ class QueuePhase:
 
     # Other queues, and nobody there.
 
-    def _is_crowded(self, way: config.Overflow) -> bool:
+    def _is_crowded(self, way: Overflow) -> bool:
         return way.when_waiting is not None and self._original_position > way.when_waiting
 
-    def _overflow_of(self, ways: Sequence[config.Overflow]) -> Overflow | None:
+    def _overflow_of(self, ways: Sequence[Overflow]) -> Overflowed | None:
         """Where a caller goes whom a full queue refuses."""
         crowded = [way for way in ways if way.when_waiting is not None]
         return self._overflow_to(crowded[0].to) if crowded else None
 
-    def _overflow_to(self, queue: str) -> Overflow:
+    def _overflow_to(self, queue: str) -> Overflowed:
         assert self._since is not None
-        return Overflow(queue, self._since)
+        return Overflowed(queue, self._since)
 
     async def _leave_if_unstaffed(self) -> None:
         """Note since when nobody is there; the caller leaves when that has lasted."""
@@ -267,18 +269,18 @@ class QueuePhase:
         if self._queue.redial_s:
             context.services.dispatcher.remember_place(self._asked().number, ticket)
 
-    def _leave(self, left: LeftReason | Overflow) -> LeftReason | Overflow:
+    def _leave(self, left: LeftReason | Overflowed) -> LeftReason | Overflowed:
         self._rings.cancel(_reason_of(left).value)
         self._write_left(left)
         self._context.move(CallInput.LEAVE)
         return left
 
-    def _write_left(self, left: LeftReason | Overflow) -> None:
-        to = {"to": left.to} if isinstance(left, Overflow) else {}
-        self._context.journal.write(
-            EventType.QUEUE_LEFT, queue=self._queue.name, reason=_reason_of(left).value, **to
-        )
+    def _write_left(self, left: LeftReason | Overflowed) -> None:
+        data = {"reason": _reason_of(left).value}
+        if isinstance(left, Overflowed):
+            data["to"] = left.to
+        self._context.journal.write(EventType.QUEUE_LEFT, queue=self._queue.name, at=None, **data)
 
 
-def _reason_of(left: LeftReason | Overflow) -> LeftReason:
-    return LeftReason.OVERFLOW if isinstance(left, Overflow) else left
+def _reason_of(left: LeftReason | Overflowed) -> LeftReason:
+    return LeftReason.OVERFLOW if isinstance(left, Overflowed) else left

@@ -19,15 +19,15 @@ from callcenter.call.conversation import Conversation, EndedBy
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.queue_phase import Connected, Overflowed, QueuePhase
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
-from callcenter.errors import GatewayError, TransitionError
-from callcenter.events import EndCause, EventType
+from callcenter.errors import GatewayError, NotFoundError, TransitionError
+from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +150,7 @@ class CallSession:
             return EndCause.COMPLETED
 
     async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
-        queue = self._services.settings.queue(step.queue)
-        result = await QueuePhase(context, step, queue).run()
+        result = await self._wait(context, step)
         if isinstance(result, Connected):
             self._wrap_ups.take(result)
         await self.caller.quiet()
@@ -164,6 +163,21 @@ class CallSession:
             self._words += conversation.words
         self._wrap_ups.begin(result, context.tasks)
         return await self._after(context, step, by)
+
+    async def _wait(self, context: CallContext, step: ivr.JoinQueue) -> Connected | LeftReason:
+        """Stand in line, in one queue after another where they overflow."""
+        to: str = step.queue
+        since: datetime | None = None
+        while True:
+            try:
+                queue = self._services.queues.get(to)
+            except NotFoundError as error:
+                log.error("call %s: %s", self.call_id, error)
+                return LeftReason.CLOSED
+            result = await QueuePhase(context, step, queue, since).run()
+            if not isinstance(result, Overflowed):
+                return result
+            to, since = result.to, result.since
 
     async def _after(
         self, context: CallContext, step: ivr.JoinQueue, by: EndedBy
