@@ -215,7 +215,7 @@ def _ivr_check(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     queues = {queue.name for queue in settings.queues} or None
-    flow = load_flow(options.file, queues, settings.ivr.lookup_hosts)
+    flow = load_flow(options.file, queues, lookup_hosts=settings.ivr.lookup_hosts)
     if options.json:
         print(json.dumps({"file": str(options.file), "ok": True, "nodes": len(flow.nodes)}))  # noqa: T201
     else:

@@ -9,13 +9,19 @@ from callcenter import config
 from callcenter.errors import ConfigError
 
 
-def load_flow(path: Path, queues: set[str] | None, lookup_hosts: Collection[str] | None = None) -> ivr.Flow:
+def load_flow(
+    path: Path,
+    queues: Collection[str] | None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+) -> ivr.Flow:
     """Load one flow; raises ``ConfigError`` with file, line and node.
 
-    ``queues`` are the names that exist, ``lookup_hosts`` the hosts that may be asked; ``None``: any.
+    ``queues`` and ``skills`` are the names that exist, ``lookup_hosts`` the hosts that may be asked; ``None``
+    where any will do.
     """
     try:
-        return ivr.check(path, queues, lookup_hosts)
+        return ivr.check(path, queues, skills, lookup_hosts)
     except ivr.FlowError as error:
         raise ConfigError(str(error)) from None
 
@@ -23,8 +29,9 @@ def load_flow(path: Path, queues: set[str] | None, lookup_hosts: Collection[str]
 def load_flows(settings: config.Settings) -> dict[str, ivr.Flow]:
     """Load the flow of every route; returns them by called number, ``*`` for all others."""
     queues = {queue.name for queue in settings.queues}
+    skills = set(settings.skills)
     hosts = settings.ivr.lookup_hosts
-    return {route.number: load_flow(route.flow, queues, hosts) for route in settings.routes}
+    return {route.number: load_flow(route.flow, queues, skills, hosts) for route in settings.routes}
 
 
 def doubts(flows: Mapping[str, ivr.Flow], environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -137,7 +137,8 @@ class JoinQueue:
     """Put the caller in a queue; feed ``QueueEnded`` if they come back.
 
     ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
-    feed it after a conversation, too, if the agent ended it; else the call ends then.
+    feed it after a conversation, too, if the agent ended it; else the call ends then. ``skills`` are levels
+    that the agent needs on top of what the queue asks for; ``preferred_agent`` may be empty.
     """
 
     queue: str
@@ -145,6 +146,8 @@ class JoinQueue:
     exit_key: str | None
     announce_position: bool
     comes_back: bool = False
+    skills: Mapping[str, int] = field(default_factory=dict)
+    preferred_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from ivr.exchange import Asked, Exchange, Interview, Then, Turn
 from ivr.flow import RETURN, Flow
 from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item
+from ivr.prompt import Item, render
 from ivr.questions import Failure, Gather, Menu, Question
 from ivr.survey import Survey
 from ivr.walk import Walk
@@ -180,6 +180,8 @@ class Engine:
             entered.exit_key,
             entered.announce_position,
             comes_back=entered.answered is not None,
+            skills=dict(entered.skills),
+            preferred_agent=render(entered.preferred_agent, self.variables),
         )
         self._wait(Phase.QUEUED, join)
 

@@ -80,13 +80,19 @@ class Queue(Node):
 
     With ``answered`` a caller whom the agent has left goes on there (a survey, say), else the call ends with
     the conversation.
-    ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
-    caller leave for ``key``; ``announce_position`` has the position said while waiting.
+    ``priority`` is the caller's place before others in the same queue, higher first. ``skills`` are levels
+    that the agent must have on top of what the queue asks for. ``preferred_agent``, such as
+    ``{last_agent}``, is waited for alone for as long as the queue says. ``exit_key`` lets the caller leave
+    for ``key``; ``announce_position`` has the position said while waiting.
     """
 
     kind: Literal["queue"]
     queue: Name
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    skills: Annotated[Mapping[Name, Annotated[int, Field(ge=1, le=10)]], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+    preferred_agent: Template = ""
     announce_position: bool = True
     exit_key: Annotated[str, Field(pattern=r"^[0-9*#]$")] | None = None
     timeout: Name

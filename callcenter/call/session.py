@@ -19,7 +19,7 @@ from callcenter.call.conversation import Conversation, EndedBy
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.queue_phase import Connected, Overflowed, QueuePhase
 from callcenter.call.reception import receive
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
@@ -28,7 +28,7 @@ from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
-from callcenter.errors import GatewayError, TransitionError
+from callcenter.errors import GatewayError, NotFoundError, TransitionError
 from callcenter.events import EndCause, EventType, LeftReason
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class CallSession:
 
     def expects(self, reference: str) -> bool:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
-        return self._context is not None and self._context.expected_agent == reference
+        return self._context is not None and reference in self._context.expected_agents
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
@@ -151,11 +151,7 @@ class CallSession:
             return EndCause.COMPLETED
 
     async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
-        queue = self._services.settings.queue(step.queue)
-        if self._services.closures.of_queue(queue.name, self._services.now()) is not None:
-            self._journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=LeftReason.CLOSED.value)
-            return ivr.QueueEnded(ivr.QueueExit.CLOSED)
-        result = await QueuePhase(context, step, queue).run()
+        result = await self._wait(context, step)
         if isinstance(result, Connected):
             self._wrap_ups.take(result)
         await self.caller.quiet()
@@ -168,6 +164,24 @@ class CallSession:
             self._words += conversation.words
         self._wrap_ups.begin(result, context.tasks)
         return await self._after(context, step, by)
+
+    async def _wait(self, context: CallContext, step: ivr.JoinQueue) -> Connected | LeftReason:
+        """Stand in line, in one queue after another where they overflow."""
+        to: str = step.queue
+        since: datetime | None = None
+        while True:
+            try:
+                queue = self._services.queues.get(to)
+            except NotFoundError as error:
+                log.error("call %s: %s", self.call_id, error)
+                return LeftReason.CLOSED
+            if self._services.closures.of_queue(queue.name, self._services.now()) is not None:
+                self._journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=LeftReason.CLOSED.value)
+                return LeftReason.CLOSED
+            result = await QueuePhase(context, step, queue, since).run()
+            if not isinstance(result, Overflowed):
+                return result
+            to, since = result.to, result.since
 
     async def _after(
         self, context: CallContext, step: ivr.JoinQueue, by: EndedBy

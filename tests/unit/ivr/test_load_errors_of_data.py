@@ -173,7 +173,7 @@ MISTAKES = [
 
 
 def test_the_flow_with_lookup_consent_and_survey_is_good(write) -> None:
-    assert list(check(write(GOOD), {"sales"}, HOSTS).nodes) == [
+    assert list(check(write(GOOD), {"sales"}, None, HOSTS).nodes) == [
         "told",
         "crm",
         "where",
@@ -189,7 +189,7 @@ def test_a_mistake_about_what_is_asked_is_one_line(write, there: str, instead: s
     assert there in GOOD
     path = write(GOOD.replace(there, instead, 1))
     with pytest.raises(FlowError) as caught:
-        check(path, {"sales"}, HOSTS)
+        check(path, {"sales"}, None, HOSTS)
     assert str(caught.value) == f"{path}:{message}"
 
 
@@ -197,4 +197,4 @@ def test_a_lookup_needs_a_host_that_the_settings_name(write) -> None:
     with pytest.raises(
         FlowError, match=r"12: node crm: url: the host 'crm\.example\.com' is not one of the lookup hosts"
     ):
-        check(write(GOOD), {"sales"}, [])
+        check(write(GOOD), {"sales"}, None, [])
