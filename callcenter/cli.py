@@ -215,10 +215,19 @@ def _ivr_check(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     queues = {queue.name for queue in settings.queues} or None
-    flow = load_flow(options.file, queues, lookup_hosts=settings.ivr.lookup_hosts)
+    warnings: list[str] = []
+    flow = load_flow(
+        options.file,
+        queues,
+        lookup_hosts=settings.ivr.lookup_hosts,
+        warn=lambda warning: warnings.append(str(warning)),
+    )
     if options.json:
-        print(json.dumps({"file": str(options.file), "ok": True, "nodes": len(flow.nodes)}))  # noqa: T201
+        found = {"file": str(options.file), "ok": True, "nodes": len(flow.nodes), "warnings": warnings}
+        print(json.dumps(found))  # noqa: T201
     else:
+        for warning in warnings:
+            print(f"warning: {warning}")  # noqa: T201
         print(f"{options.file}: {len(flow.nodes)} nodes, no problem found")  # noqa: T201
     return 0
 
