@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from callcenter import __version__, config
+from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
 from callcenter.speech_cli import add_asr, add_transcribe
@@ -61,6 +62,7 @@ def _parser() -> Parser:
     _add_config(commands)
     _add_db(commands)
     _add_user(commands)
+    add_closure(commands)
     add_transcribe(commands)
     add_asr(commands)
     return parser
