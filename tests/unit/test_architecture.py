@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEAVES = {"asr", "ivr", "callback"}
-FLOOR = {"config", "errors", "events", "timeline", "contact", "outcome", ""}
+FLOOR = {"config", "queueing", "section", "errors", "events", "timeline", "contact", "outcome", ""}
 """Modules directly in ``callcenter`` that every package may use."""
 
 MAY_IMPORT = {
@@ -45,6 +45,7 @@ ONLY_IN = {
 
 PURE = [
     "callcenter/events.py",
+    "callcenter/queueing.py",
     "callcenter/timeline.py",
     "callcenter/contact.py",
     "callcenter/outcome.py",
