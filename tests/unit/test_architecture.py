@@ -61,6 +61,8 @@ PURE = [
     "callcenter/acd/presence.py",
     "callcenter/reports/definitions.py",
     "callcenter/reports/intervals.py",
+    "callcenter/reports/ratio.py",
+    "callcenter/reports/sections.py",
     "asr/commit.py",
     "asr/endpoint.py",
     "asr/formats.py",
