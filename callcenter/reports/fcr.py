@@ -14,7 +14,7 @@ the customer in a survey's question ``resolved``.
 
 from dataclasses import dataclass, fields
 
-from callcenter.reports.definitions import Ratio
+from callcenter.reports.ratio import Ratio
 
 SURVEY_QUESTION = "resolved"
 """The yes/no question of a survey (score 1 or 0) whose answer is the customer's view."""

@@ -78,7 +78,7 @@ WITH told AS (
            count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 0 AND 10) AS nps,
            count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 9 AND 10) AS promoters,
            count(*) FILTER (WHERE kind = 'nps' AND score BETWEEN 0 AND 6) AS detractors,
-           count(*) FILTER (WHERE kind NOT IN ('csat', 'nps')) AS others,
+           count(*) FILTER (WHERE coalesce(kind, '') NOT IN ('csat', 'nps')) AS others,
            bool_or(kind = 'csat') AS asks_csat, bool_or(kind = 'nps') AS asks_nps
       FROM answer GROUP BY 1, 2, 3
 ), asked AS (

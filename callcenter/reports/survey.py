@@ -7,7 +7,7 @@ scale, or none, is no answer.
 
 from dataclasses import dataclass, fields
 
-from callcenter.reports.definitions import Ratio
+from callcenter.reports.ratio import Ratio
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import NamedTuple
 
-from callcenter.reports.definitions import Ratio
+from callcenter.reports.ratio import Ratio
 
 JOIN_MS = 500
 NON_TALK_MS = 3000

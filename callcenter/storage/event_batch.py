@@ -5,7 +5,7 @@ a larger id. A reader follows the announced spans, which come with the commit, o
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -125,11 +125,15 @@ def _resolved(events: Sequence[Event]) -> dict[UUID | None, tuple[bool | None, b
         by_agent, by_customer = said.get(event.call_id, (None, None))
         if event.type is EventType.ACW_ENDED and isinstance(event.data.get("resolved"), bool):
             said[event.call_id] = event.data["resolved"], by_customer
-        elif event.type is EventType.SURVEY_ANSWERED and event.data.get("question") == "resolved":
-            score = event.data.get("score")
-            if score in (0, 1):
-                said[event.call_id] = by_agent, score == 1
+        elif event.type is EventType.SURVEY_ANSWERED and _is_yes_or_no(event.data):
+            said[event.call_id] = by_agent, event.data["score"] == 1
     return said
+
+
+def _is_yes_or_no(answer: Mapping[str, Any]) -> bool:
+    """Whether a survey's question asked for it; one on a scale may be called ``resolved``, too."""
+    asked = answer.get("question") == "resolved" and answer.get("kind") not in ("csat", "nps", "words")
+    return asked and answer.get("score") in (0, 1)
 
 
 def _row(event: Event) -> tuple[Any, ...]:

@@ -66,6 +66,8 @@ PURE = [
     "callcenter/reports/quality.py",
     "callcenter/reports/survey.py",
     "callcenter/reports/talk.py",
+    "callcenter/reports/ratio.py",
+    "callcenter/reports/sections.py",
     "asr/commit.py",
     "asr/endpoint.py",
     "asr/formats.py",
