@@ -20,7 +20,8 @@ def add_report(commands: Commands) -> None:
     )
     _with_summary(parser)
     # Options stand after the action that they belong to.
-    parser.add_subparsers(dest="action", required=False, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=False, metavar="ACTION")
+    _add_quality(actions)
 
 
 def with_range(parser: argparse.ArgumentParser) -> None:
@@ -94,4 +95,49 @@ def _summary(options: argparse.Namespace) -> int:
         print(reports.to_csv(summary), end="")  # noqa: T201
     else:
         print(reports.to_text(summary), end="")  # noqa: T201
+    return 0
+
+
+# Quality
+
+
+def _add_quality(actions: Commands) -> None:
+    parser = command(
+        actions,
+        "quality",
+        "print resolution, satisfaction and talk of a period",
+        "callcenter report quality --from 2026-11-01 --queue sales --csv",
+        _quality,
+    )
+    with_range(parser)
+    add = parser.add_argument
+    add("--queue", default=None, help="one queue only")
+    add("--agent", default=None, help="one agent only")
+    add("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print JSON")
+    shape.add_argument("--csv", action="store_true", help="print CSV")
+
+
+def _quality(options: argparse.Namespace) -> int:
+    from callcenter.reports import quality_export, read_quality
+
+    settings = load_settings(options.config)
+    since, until = range_of(options, settings)
+    report = asyncio.run(
+        read_quality(
+            settings,
+            since=since,
+            until=until,
+            queue=options.queue,
+            agent=options.agent,
+            interval=options.interval,
+        )
+    )
+    if options.json:
+        print(json.dumps(quality_export.to_json(report), indent=2))  # noqa: T201
+    elif options.csv:
+        print(quality_export.to_csv(report), end="")  # noqa: T201
+    else:
+        print(quality_export.to_text(report), end="")  # noqa: T201
     return 0

@@ -2,6 +2,7 @@
 
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
+from callcenter.reports.quality_query import QualityReports, read_quality
 from callcenter.reports.query import Reports, read_summary
 from callcenter.reports.ratio import Ratio
 from callcenter.reports.sections import Fact, Section, Unit
@@ -12,6 +13,7 @@ from callcenter.reports.thresholds import changed_thresholds
 __all__ = [
     "Fact",
     "Interval",
+    "QualityReports",
     "Ratio",
     "Reports",
     "Section",
@@ -20,6 +22,7 @@ __all__ = [
     "changed_thresholds",
     "parse_interval",
     "parse_range",
+    "read_quality",
     "read_summary",
     "reporting_zone",
     "summarise",

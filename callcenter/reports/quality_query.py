@@ -16,7 +16,7 @@ from callcenter.reports.intervals import Interval, Window, parse_interval, repor
 from callcenter.reports.quality import Part, Place, Quality, QualityReport, Scope, put_together
 from callcenter.reports.survey import Satisfaction
 from callcenter.reports.talk import Side, Talk
-from callcenter.reports.talk_store import TalkStore
+from callcenter.reports.talk_store import REST_S, TalkStore
 from callcenter.storage.migrate import Migrations
 from callcenter.storage.pool import Database
 
@@ -203,7 +203,7 @@ async def read_quality(
         named = {each.name for each in settings.queues}
         if queue is not None and queue not in named and not await database.fetchval(KNOWN, queue):
             raise NotFoundError(f"no such queue: {queue}")
-        while await TalkStore(database).measure_due():
+        while await TalkStore(database).measure_due(ahead_s=REST_S):
             pass
         return await QualityReports(database).report(
             settings.metrics, since=since, until=until, interval=length, queue=queue, agent=agent

@@ -37,8 +37,8 @@ class Satisfaction:
 
     @property
     def nps_points(self) -> Ratio:
-        """The share of promoters less that of detractors: -1 to 1, shown as -100 to 100."""
-        return Ratio(self.promoters - self.detractors, self.nps)
+        """The percentage of promoters less that of detractors: -100 to 100."""
+        return Ratio(100 * (self.promoters - self.detractors), self.nps)
 
     @property
     def response(self) -> Ratio:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 BATCH = 20
 EVERY_S = 5.0
 TAKEN_FOR_S = 60.0
+REST_S = 2.0
+"""After so long without new words a call is due, as the trigger says."""
 
 _PARTY = {"agent": Party.AGENT, "caller": Party.CUSTOMER}
 
@@ -31,7 +33,7 @@ CLAIM = """
 UPDATE callcenter.talk_due AS due SET due_at = clock_timestamp() + make_interval(secs => $2)
  WHERE due.call_id IN (
            SELECT ready.call_id FROM callcenter.talk_due AS ready JOIN callcenter.call USING (call_id)
-            WHERE ready.due_at <= clock_timestamp() AND call.ended_at IS NOT NULL
+            WHERE ready.due_at <= clock_timestamp() + make_interval(secs => $3) AND call.ended_at IS NOT NULL
             ORDER BY ready.due_at LIMIT $1 FOR UPDATE OF ready SKIP LOCKED)
 RETURNING due.call_id, due.version
 """
@@ -77,9 +79,12 @@ class TalkStore:
                 log.exception("measuring talk failed; it goes on")
             await asyncio.sleep(EVERY_S)
 
-    async def measure_due(self, limit: int = BATCH) -> int:
-        """Measure up to ``limit`` calls that have ended and whose words have come to rest; how many."""
-        due = await self._database.fetch(CLAIM, limit, TAKEN_FOR_S)
+    async def measure_due(self, limit: int = BATCH, *, ahead_s: float = 0) -> int:
+        """Measure up to ``limit`` calls that have ended and whose words have come to rest; how many.
+
+        With ``ahead_s`` also those whose words will have come to rest by then.
+        """
+        due = await self._database.fetch(CLAIM, limit, TAKEN_FOR_S, ahead_s)
         for row in due:
             await self._measure(row["call_id"], row["version"])
         return len(due)

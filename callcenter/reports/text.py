@@ -26,7 +26,7 @@ def to_text(summary: Summary) -> str:
         _rows("Queue", _COLUMNS, summary.by_queue.items()),
         _rows("Interval", _COLUMNS, [(name, figures) for name, figures in busy if _has_contacts(figures)]),
         _rows("Agent", _AGENT_COLUMNS, summary.by_agent.items()),
-        *map(_section, summary.sections),
+        *map(section_text, summary.sections),
     ]
     title = f"Report {since} to {until} ({summary.thresholds.timezone}){queue}"
     return "\n\n".join([title, *filter(None, tables)]) + "\n"
@@ -119,7 +119,8 @@ def _rows(title: str, columns: Mapping[str, _Cell], rows: Iterable[tuple[str, Fi
     return _table([title, *columns], lines) if lines else ""
 
 
-def _section(section: Section) -> str:
+def section_text(section: Section) -> str:
+    """A table; a lone row without a name stands upright. Nothing for a section without rows."""
     if not section.rows:
         return ""
     if list(section.rows) == [""]:

@@ -263,7 +263,7 @@ async def test_what_a_survey_asks_for_can_be_told_with_the_offer(database: Datab
     await call(database, LONG_AGO, ANN, offer("long", kinds=["csat", "nps"]), answer("nps", 9, survey="long"))
     satisfaction = (await quality(database)).total.satisfaction
     assert (satisfaction.csat_offered, satisfaction.nps_offered, satisfaction.nps_answered) == (2, 1, 1)
-    assert satisfaction.nps_points.value == 1
+    assert satisfaction.nps_points.value == 100
 
 
 async def test_each_offer_has_its_own_answers(database: Database) -> None:

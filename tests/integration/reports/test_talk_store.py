@@ -143,7 +143,7 @@ async def test_many_measure_and_a_call_that_its_owner_left_is_taken_over(databas
         await transcripts.add([segment(call_id, "agent", 10_000, 14_000)])
     await settle(database)
     # one process took five and died
-    await database.fetch(talk_store.CLAIM, 5, 60.0)
+    await database.fetch(talk_store.CLAIM, 5, 60.0, 0.0)
     done = await asyncio.gather(*(TalkStore(database).measure_due() for _ in range(4)))
     assert (sum(done), (await measured(database)).conversations) == (25, 25)
     await settle(database)
