@@ -157,6 +157,17 @@ class Prompts(Section):
     hold_music: Path | None = None
 
 
+LookupHost = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
+
+
+class Ivr(Section):
+    """What flows may do. Lookups may ask ``lookup_hosts`` only: ``host``, or ``host:port``."""
+
+    lookup_hosts: list[LookupHost] = Field([], max_length=100)
+    lookups_at_once: int = Field(20, ge=1, le=1000)
+    recognise_days: int = Field(30, ge=1, le=3650)
+
+
 class Agent(Section):
     """One agent known from the settings file; others are made by the API."""
 
@@ -204,6 +215,7 @@ class Settings(Section):
     asr: Asr = Asr()
     recording: Recording = Recording()
     prompts: Prompts = Prompts()
+    ivr: Ivr = Ivr()
     metrics: Metrics = Metrics()
     routes: list[Route] = Field([])
     skills: dict[Name, Skill] = Field({})

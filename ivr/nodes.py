@@ -7,10 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ivr.cases import Case
+from ivr.consent import Consent
+from ivr.lookup import Lookup
 from ivr.node import Edge, Node
 from ivr.part import Name, NewVariable, Seconds, as_list, problem
 from ivr.prompt import Item, Prompts, SomePrompts, Template
 from ivr.questions import Gather, Menu, Question
+from ivr.survey import Survey
 
 
 class HangUpReason(StrEnum):
@@ -194,7 +197,21 @@ class Call(Node):
             yield Edge("", self.next, ("next",))
 
 
-_KINDS = ("play", "menu", "gather", "branch", "set", "queue", "voicemail", "transfer", "hangup", "call")
+_KINDS = (
+    "play",
+    "menu",
+    "gather",
+    "branch",
+    "set",
+    "queue",
+    "voicemail",
+    "transfer",
+    "hangup",
+    "call",
+    "lookup",
+    "consent",
+    "survey",
+)
 
 
 def _kind_tag(value: Any) -> str | None:
@@ -212,7 +229,10 @@ AnyNode = Annotated[
     | Annotated[Voicemail, Tag("<voicemail>")]
     | Annotated[Transfer, Tag("<transfer>")]
     | Annotated[HangUp, Tag("<hangup>")]
-    | Annotated[Call, Tag("<call>")],
+    | Annotated[Call, Tag("<call>")]
+    | Annotated[Lookup, Tag("<lookup>")]
+    | Annotated[Consent, Tag("<consent>")]
+    | Annotated[Survey, Tag("<survey>")],
     Discriminator(
         _kind_tag, custom_error_type="kind", custom_error_message="must be one of " + ", ".join(_KINDS)
     ),
@@ -222,11 +242,15 @@ AnyNode = Annotated[
 def prompts_of(node: Node) -> Iterator[tuple[tuple[str | int, ...], Item]]:
     """Every prompt of a node with the place where it stands within the node."""
     groups: list[tuple[tuple[str | int, ...], tuple[Item, ...]]] = []
-    if isinstance(node, Play | Voicemail | HangUp | Question):
+    if isinstance(node, Play | Voicemail | HangUp | Question | Lookup | Consent | Survey):
         groups.append((("prompts",), node.prompts))
     if isinstance(node, Question):
         groups.append((("no_input", "prompts"), node.no_input.prompts))
         groups.append((("no_match", "prompts"), node.no_match.prompts))
+    if isinstance(node, Survey):
+        groups.append((("again",), node.again))
+        for number, question in enumerate(node.questions):
+            groups.append((("questions", number, "prompt"), question.prompt))
     for place, items in groups:
         for index, item in enumerate(items):
             yield (*place, index), item

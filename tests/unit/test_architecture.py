@@ -30,6 +30,7 @@ ONLY_IN = {
         "callcenter/web/",
         "callcenter/simulator/",
         "callcenter/app.py",
+        "callcenter/lookup.py",
         "callcenter/demo/",
     ],
     "faster_whisper": ["asr/whisper.py", "asr/silero.py"],
@@ -80,9 +81,14 @@ PURE = [
     "asr/placing.py",
     "asr/schedule.py",
     "asr/scoring.py",
+    "ivr/consent.py",
+    "ivr/dip.py",
     "ivr/engine.py",
+    "ivr/exchange.py",
     "ivr/flow.py",
     "ivr/hours.py",
+    "ivr/lookup.py",
+    "ivr/survey.py",
 ]
 IMPURE = {"asyncio", "socket", "time", "aiohttp", "asyncpg", "threading"}
 

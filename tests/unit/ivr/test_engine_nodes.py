@@ -267,7 +267,7 @@ def joined(caller: Any, *, comes_back: bool) -> JoinQueue:
     )
 
 
-@pytest.mark.parametrize("reason", list(QueueExit))
+@pytest.mark.parametrize("reason", [reason for reason in QueueExit if reason != "answered"])
 def test_queue_has_a_target_for_each_way_out(call, reason: QueueExit) -> None:
     caller = call(QUEUE)
     assert caller.start() == [Entered("flow", "wait"), joined(caller, comes_back=True)]
