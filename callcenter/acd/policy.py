@@ -61,7 +61,7 @@ class IdleAgent:
     idle_since: datetime
     queues: frozenset[str]
     rest_until: datetime | None = None
-    skills: Skills = NO_SKILLS
+    skills: Skills = field(default_factory=lambda: NO_SKILLS)
     calls: int = 0
     offered_at: datetime | None = None
 
@@ -172,7 +172,8 @@ def all_pairs(
             pairs.append(Pair(caller, chosen))
         if idle.empty:
             break
-        if cut_off and (name := class_of(caller)) in cut_off:
+        # Where one of those handed over finds nobody, nor do those behind: they need the same.
+        if chosen and cut_off and (name := class_of(caller)) in cut_off:
             left[name] -= 1
             if not left[name]:
                 break
