@@ -5,7 +5,8 @@ tell a late answer from the awaited one: the engine ignores a ``Played`` or ``Ti
 something already over, so a session need not worry about the order in which they cross.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ivr.nodes import HangUpReason, QueueExit
 from ivr.prompt import Prompt
@@ -34,7 +35,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class QueueEnded:
-    """The caller is back from the queue without having been answered."""
+    """The caller is back from the queue."""
 
     reason: QueueExit
 
@@ -126,13 +127,18 @@ class NoMatch:
 class JoinQueue:
     """Put the caller in a queue; feed ``QueueEnded`` if they come back unanswered.
 
-    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting.
+    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
+    feed it after a conversation, too, if the agent ended it; else the call ends then. ``skills`` are levels
+    that the agent needs on top of what the queue asks for; ``preferred_agent`` may be empty.
     """
 
     queue: str
     priority: int
     exit_key: str | None
     announce_position: bool
+    comes_back: bool = False
+    skills: Mapping[str, int] = field(default_factory=dict)
+    preferred_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

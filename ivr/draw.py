@@ -11,6 +11,7 @@ from ivr import nodes as node
 from ivr.flow import RETURN, Flow
 from ivr.layout import Layout, Pair, Point, Size, lay_out
 from ivr.prompt import Item, NamedItem, WavItem
+from ivr.questions import Gather, Menu
 
 MIN_WIDTH = 190.0
 HEADER = 26.0
@@ -131,9 +132,9 @@ def _text(flow: Flow, drawn: node.AnyNode) -> list[str]:
     match drawn:
         case node.Play(prompts=prompts):
             return _said(flow, prompts)
-        case node.Menu(prompts=prompts, attempts=attempts, timeout_s=timeout_s):
+        case Menu(prompts=prompts, attempts=attempts, timeout_s=timeout_s):
             return [*_said(flow, prompts), f"attempts: {attempts}, {timeout_s:g} s"]
-        case node.Gather():
+        case Gather():
             keys = f"{drawn.shortest}" + (f"–{drawn.longest}" if drawn.longest > drawn.shortest else "")
             end = f", ends with {drawn.terminator}" if drawn.terminator else ""
             secret = ", secret" if drawn.secret else ""

@@ -146,7 +146,9 @@ class Conversation:
     async def _transfer(self, command: Command) -> EndedBy | None:
         info = self._context.caller.info
         try:
-            await self._context.services.gateways[info.gateway].transfer(info.call_ref, command.argument)
+            await self._context.services.gateways[info.gateway].transfer(
+                info.call_ref, command.arguments["number"]
+            )
         except GatewayError as error:
             if not command.done.done():
                 command.done.set_exception(error)
@@ -154,7 +156,7 @@ class Conversation:
         except BaseException:
             refuse(command, self._context.state)
             raise
-        self._write(EventType.TRANSFER_BLIND, to=command.argument)
+        self._write(EventType.TRANSFER_BLIND, to=command.arguments["number"])
         done(command)
         return EndedBy.TRANSFER
 

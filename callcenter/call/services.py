@@ -9,6 +9,7 @@ from uuid import UUID
 from asr import Confirmer, Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
+from callcenter.acd.queues import Queues
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.errors import NotFoundError
@@ -33,6 +34,7 @@ class CallServices:
     append: Callable[[Event], None]
     flows: Mapping[str, Flow]
     gateways: dict[str, Gateway]
+    queues: Queues
     dispatcher: Dispatcher
     pacer: Pacer
     prompts: Prompts

@@ -1,6 +1,7 @@
 """What a call session is told, one at a time, through its inbox."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -81,7 +82,7 @@ class Command:
     """Somebody asks through the API. ``done`` gets ``None`` or the error to answer with."""
 
     name: str
-    argument: str
+    arguments: Mapping[str, str]
     done: asyncio.Future[None]
 
 

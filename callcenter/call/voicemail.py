@@ -68,7 +68,7 @@ class VoicemailPhase:
         context = self._context
         for event in reversed(context.journal.events):
             if event.type is EventType.QUEUE_ENTERED and event.queue is not None:
-                return context.services.settings.queue(event.queue)
+                return context.services.queues.find(event.queue)
         return None
 
     async def _wait(self) -> str:

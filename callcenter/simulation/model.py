@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from callcenter.acd.policy import NO_SKILLS, Need, QueueRule, Skills
+from callcenter.acd.policy import Need, QueueRule, Skills
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class AgentModel:
     agent_id: str
     queues: frozenset[str]
     shifts: tuple[tuple[float, float], ...]
-    skills: Skills = field(default_factory=lambda: NO_SKILLS)
+    skills: Skills = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

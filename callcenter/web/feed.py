@@ -1,6 +1,6 @@
 """What the live socket and the wallboard read: new events with their words, and how things stand now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -104,11 +104,11 @@ class Standing:
 
 
 class LiveFeed:
-    """Reads for watchers. ``queues`` are the configured ones, listed even when nobody waits."""
+    """Reads for watchers. ``queues`` are those that exist, listed even when nobody waits."""
 
-    def __init__(self, database: Database, queues: Iterable[str]) -> None:
+    def __init__(self, database: Database, queues: Callable[[], Iterable[str]]) -> None:
         self._database = database
-        self._queues = tuple(queues)
+        self._queues = queues
 
     async def last_event_id(self) -> int:
         """The newest stored event, 0 in an empty log."""
@@ -126,7 +126,7 @@ class LiveFeed:
     async def standing(self) -> Standing:
         """How things stand now; raises ``StorageError``."""
         queues = {row["name"]: row for row in await self._database.fetch(_QUEUES)}
-        names = sorted({*self._queues, *queues})
+        names = sorted({*self._queues(), *queues})
         return Standing(
             queues=[_queue(name, queues.get(name)) for name in names],
             agents=[dict(row) for row in await self._database.fetch(_AGENTS)],

@@ -238,21 +238,29 @@ QUEUE = """
         full: full
         closed: closed
         key: key
+        answered: answered
       timeout: {kind: hangup, reason: timed_out}
       empty: {kind: hangup, reason: closed}
       full: {kind: hangup, reason: full}
       closed: {kind: hangup, reason: closed}
       key: {kind: hangup}
+      answered: {kind: hangup}
 """
 
 
 @pytest.mark.parametrize("reason", list(QueueExit))
 def test_queue_has_a_target_for_each_way_out(call, reason: QueueExit) -> None:
     caller = call(QUEUE)
-    assert caller.start() == [Entered("flow", "wait"), JoinQueue("sales", 5, "#", False)]
+    join = JoinQueue("sales", 5, "#", False, comes_back=True)
+    assert caller.start() == [Entered("flow", "wait"), join]
     caller.feed(QueueEnded(reason))
     assert caller.path == ["wait", str(reason)]
     assert caller.engine.ended
+
+
+def test_a_queue_without_the_way_answered_keeps_the_caller(call) -> None:
+    caller = call(QUEUE.replace("answered: answered", "").replace("answered: {kind: hangup}", ""))
+    assert caller.start()[-1] == JoinQueue("sales", 5, "#", False, comes_back=False)
 
 
 def test_keys_mean_nothing_in_a_queue(call) -> None:

@@ -182,7 +182,7 @@ def test_json_has_every_key_and_exact_parts() -> None:
     assert total["abandonment_rate"]["gross"]["value"] == 0.25
     assert total["occupancy"]["value"] == 0
     assert total["left"] == dict.fromkeys(
-        ["timeout", "key", "empty", "transfer", "callback", "voicemail", "failed"], 0
+        ["timeout", "key", "empty", "transfer", "callback", "voicemail", "overflow", "failed"], 0
     )
     assert document["by_interval"][1]["start"] == "2025-03-03T09:30:00+01:00"
     assert document["by_agent"]["ann"]["aht_s"]["value"] == 80
