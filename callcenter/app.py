@@ -34,6 +34,7 @@ from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
 from callcenter.queueing import SkillTree
 from callcenter.reports.query import Reports
+from callcenter.reports.talk_store import TalkStore
 from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
@@ -162,6 +163,7 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
+        await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
         webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
         await _listen(stack, webside, sock, gateways.handover)
         yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)

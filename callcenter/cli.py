@@ -10,13 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from callcenter import __version__, config
 from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
+from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
 
 
@@ -57,7 +57,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_demo(commands)
-    _add_report(commands)
+    add_report(commands)
     _add_ivr(commands)
     _add_config(commands)
     _add_db(commands)
@@ -147,49 +147,6 @@ def _demo(options: argparse.Namespace) -> int:
             plain=options.plain or not sys.stdout.isatty(),
         )
     )
-
-
-# report
-
-
-def _add_report(commands: Commands) -> None:
-    parser = command(
-        commands,
-        "report",
-        "print the figures of a period",
-        "callcenter report --from today --queue sales --interval 30",
-        _report,
-    )
-    with_config(parser)
-    parser.add_argument("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
-    parser.add_argument(
-        "--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time"
-    )
-    parser.add_argument("--queue", default=None, help="one queue only")
-    parser.add_argument("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="print JSON")
-    shape.add_argument("--csv", action="store_true", help="print CSV")
-
-
-def _report(options: argparse.Namespace) -> int:
-    from callcenter import reports
-
-    settings = load_settings(options.config)
-    zone = reports.reporting_zone(settings.metrics.timezone)
-    since, until = reports.parse_range(options.since, options.until, zone, datetime.now(UTC))
-    summary = asyncio.run(
-        reports.read_summary(
-            settings, since=since, until=until, queue=options.queue, interval=options.interval
-        )
-    )
-    if options.json:
-        print(json.dumps(reports.to_json(summary), indent=2))  # noqa: T201
-    elif options.csv:
-        print(reports.to_csv(summary), end="")  # noqa: T201
-    else:
-        print(reports.to_text(summary), end="")  # noqa: T201
-    return 0
 
 
 # ivr

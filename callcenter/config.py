@@ -196,7 +196,8 @@ class Metrics(Section):
     timezone: str = "UTC"
     service_level_s: Seconds = 20
     service_level_target: float = Field(0.8, gt=0, le=1)
-    short_abandon_s: float = Field(6, ge=0)
+    short_abandon_s: float = Field(6, ge=0, le=86_400)
+    fcr_days: float = Field(7, gt=0, le=365)
 
     @model_validator(mode="after")
     def _zone_exists(self) -> Self:

@@ -209,9 +209,10 @@ class NoMatch:
 class JoinQueue:
     """Put the caller in a queue; feed ``QueueEnded`` if they come back.
 
-    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
-    feed it after a conversation, too, if the agent ended it; else the call ends then. ``skills`` are levels
-    that the agent needs on top of what the queue asks for; ``preferred_agent`` may be empty.
+    ``exit_key`` and ``callback_key`` let them out; all other keys mean nothing while waiting. With
+    ``comes_back`` feed it after a conversation, too, if the agent ended it; else the call ends then.
+    ``skills`` are levels that the agent needs on top of what the queue asks for; ``preferred_agent`` may be
+    empty.
     """
 
     queue: str
@@ -221,6 +222,7 @@ class JoinQueue:
     comes_back: bool = False
     skills: Mapping[str, int] = field(default_factory=dict)
     preferred_agent: str = ""
+    callback_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

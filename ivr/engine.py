@@ -207,6 +207,7 @@ class Engine:
             comes_back=entered.answered is not None,
             skills=dict(entered.skills),
             preferred_agent=render(entered.preferred_agent, self.variables),
+            callback_key=entered.callback_key,
         )
         self._wait(Phase.QUEUED, join)
 

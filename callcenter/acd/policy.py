@@ -180,7 +180,8 @@ def all_pairs(
             pairs.append(Pair(caller, chosen))
         if idle.empty:
             break
-        if cut_off and (name := class_of(caller)) in cut_off:
+        # Where one of those handed over finds nobody, nor do those behind: they need the same.
+        if chosen and cut_off and (name := class_of(caller)) in cut_off:
             left[name] -= 1
             if not left[name]:
                 break

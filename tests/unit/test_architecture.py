@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEAVES = {"asr", "ivr", "callback"}
-FLOOR = {"config", "errors", "events", "timeline", "contact", "outcome", ""}
+FLOOR = {"config", "queueing", "section", "errors", "events", "timeline", "contact", "outcome", ""}
 """Modules directly in ``callcenter`` that every package may use."""
 
 MAY_IMPORT = {
@@ -17,6 +17,8 @@ MAY_IMPORT = {
     "storage": set(),
     "reports": {"storage"},
     "acd": {"storage"},
+    "simulation": {"acd.policy"},
+    "staffing": {"acd.policy", "simulation", "storage", "reports"},
     "call": {"acd", "storage", "telephony", "media", "asr", "ivr"},
     "web": {"acd", "storage", "reports"},
     "simulator": {"media", "telephony.twilio_signature"},
@@ -47,6 +49,7 @@ ONLY_IN = {
 
 PURE = [
     "callcenter/events.py",
+    "callcenter/queueing.py",
     "callcenter/timeline.py",
     "callcenter/contact.py",
     "callcenter/outcome.py",
@@ -61,8 +64,23 @@ PURE = [
     "callcenter/media/loudness.py",
     "callcenter/acd/policy.py",
     "callcenter/acd/presence.py",
+    "callcenter/reports/conversations.py",
+    "callcenter/acd/wait_time.py",
+    "callcenter/acd/wait_words.py",
+    "callcenter/simulation/draw.py",
+    "callcenter/simulation/engine.py",
+    "callcenter/simulation/lines.py",
+    "callcenter/simulation/model.py",
+    "callcenter/simulation/result.py",
+    "callcenter/staffing/erlang.py",
     "callcenter/reports/definitions.py",
+    "callcenter/reports/fcr.py",
     "callcenter/reports/intervals.py",
+    "callcenter/reports/quality.py",
+    "callcenter/reports/survey.py",
+    "callcenter/reports/talk.py",
+    "callcenter/reports/ratio.py",
+    "callcenter/reports/sections.py",
     "asr/commit.py",
     "asr/endpoint.py",
     "asr/formats.py",
