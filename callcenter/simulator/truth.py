@@ -59,10 +59,23 @@ class Pressed:
 
 
 @dataclass(slots=True)
+class Spoken:
+    """Something said to the IVR. ``meant`` is the service's name for it, empty for what means nothing there;
+    ``reaction`` is what was heard then: taken, confirm, again or nothing.
+    """
+
+    text: str
+    meant: str
+    at: float
+    reaction: str
+
+
+@dataclass(slots=True)
 class CallTruth:
     """One call. ``started_at`` is when the number was dialled, ``answered_at`` when the line was up.
 
-    ``ended_by`` is caller, agent, service or network.
+    ``ended_by`` is caller, agent, service or network. ``understood`` are the service's names for what it took
+    from the caller's words, in order.
     """
 
     number: str
@@ -72,6 +85,8 @@ class CallTruth:
     call_ref: str = ""
     answered_at: float | None = None
     keys: list[Pressed] = field(default_factory=list)
+    spoken: list[Spoken] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
     queue: str | None = None
     queue_entered_at: float | None = None
     offers: list[Offered] = field(default_factory=list)
@@ -101,7 +116,7 @@ class CallTruth:
                 return "timed_out" if self.ended_by == "service" else "failed"
             waited_s = self.ended_at - self.queue_entered_at
             return "short_abandoned" if waited_s <= short_abandon_s else "abandoned"
-        if self.ended_by == "service" and self.keys:
+        if self.ended_by == "service" and (self.keys or self.spoken):
             return "self_served"
         return "ivr_abandoned" if self.ended_by == "caller" else "failed"
 
