@@ -295,7 +295,7 @@ async def _open_web(
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
-    hub = LiveHub(LiveFeed(database, [queue.name for queue in settings.queues]))
+    hub = LiveHub(LiveFeed(database, lambda: [queue.name for queue in settings.queues], settings.metrics))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(

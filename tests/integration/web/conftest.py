@@ -200,7 +200,8 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         clock = await enter(DatabaseClock(database))
         log = await enter(EventLog(database))
         listener = await enter(Listener(database))
-        hub = await enter(LiveHub(LiveFeed(database, [queue.name for queue in SETTINGS.queues])))
+        queues = [queue.name for queue in SETTINGS.queues]
+        hub = await enter(LiveHub(LiveFeed(database, lambda: queues, SETTINGS.metrics)))
         hub.attach(listener)
         await listener.settled()
         agents, users, line = Agents(database), Users(database), QueueLine(database)

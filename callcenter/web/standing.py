@@ -1,0 +1,96 @@
+"""How things stand on the shop floor: queues with their day, agents by what they do, calls. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from callcenter.reports.today import DayFigures
+
+Row = Mapping[str, Any]
+Wait = tuple[float | None, float | None]
+"""An estimated wait: p50 and p90, s; ``None`` where nothing can be said."""
+
+STATES = ("available", "reserved", "ringing", "talking", "wrap_up", "break", "offline")
+NOT_ESTIMATED: Wait = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at ``now`` (the database's clock), as rows ready to be shown.
+
+    ``totals`` is a row as a queue's, of all queues and agents together.
+    """
+
+    now: datetime
+    queues: Sequence[Row]
+    agents: Sequence[Row]
+    calls: Sequence[Row]
+    ended: Sequence[Row]
+    totals: Row = field(default_factory=dict)
+
+
+def queue_rows(
+    names: Iterable[str],
+    lines: Mapping[str, Row],
+    agents: Sequence[Row],
+    today: Mapping[str, DayFigures],
+    estimates: Mapping[str, Wait],
+) -> list[Row]:
+    """A row for each queue: its line (``waiting``, ``oldest_at``), estimate, day and agents."""
+    counts = _by_queue(agents)
+    return [
+        {
+            "name": name,
+            **_line([lines[name]] if name in lines else []),
+            **_estimate(estimates.get(name, NOT_ESTIMATED)),
+            "today": _day(today.get(name, DayFigures())),
+            "agents": _states(counts.get(name, Counter())),
+        }
+        for name in names
+    ]
+
+
+def totals(lines: Mapping[str, Row], agents: Sequence[Row], today: Mapping[str, DayFigures]) -> Row:
+    """All queues together, and each agent once; there is no estimate for all queues."""
+    return {
+        **_line(lines.values()),
+        "today": _day(sum(today.values(), DayFigures())),
+        "agents": _states(Counter(row["state"] for row in agents)),
+    }
+
+
+def _line(lines: Iterable[Row]) -> dict[str, Any]:
+    lines = list(lines)
+    since = [line["oldest_at"] for line in lines if line["oldest_at"] is not None]
+    return {"waiting": sum(line["waiting"] for line in lines), "oldest_at": min(since, default=None)}
+
+
+def _estimate(wait: Wait) -> dict[str, Any]:
+    p50_s, p90_s = wait
+    return {"ewt_p50_s": p50_s, "ewt_p90_s": p90_s}
+
+
+def _day(figures: DayFigures) -> dict[str, Any]:
+    return {
+        "offered": figures.offered,
+        "answered": figures.answered,
+        "abandoned": figures.abandoned,
+        "service_level": figures.service_level.parts(4),
+    }
+
+
+def _by_queue(agents: Sequence[Row]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for row in agents:
+        for queue in row["queues"]:
+            counts.setdefault(queue, Counter())[row["state"]] += 1
+    return counts
+
+
+def _states(counts: Counter[str]) -> dict[str, int]:
+    return {
+        "signed_in": counts.total() - counts["offline"],
+        **{state: counts[state] for state in STATES},
+    }
