@@ -172,7 +172,7 @@ def _ivr_check(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     queues = {queue.name for queue in settings.queues} or None
-    flow = load_flow(options.file, queues)
+    flow = load_flow(options.file, queues, lookup_hosts=settings.ivr.lookup_hosts)
     if options.json:
         print(json.dumps({"file": str(options.file), "ok": True, "nodes": len(flow.nodes)}))  # noqa: T201
     else:
@@ -201,12 +201,12 @@ def _add_config(commands: Commands) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> int:
-    from callcenter.flows import load_flows
+    from callcenter import flows as flow_files
 
     settings = load_settings(options.config)
-    flows = load_flows(settings)
+    flows = flow_files.load_flows(settings)
     counts = f"{len(settings.queues)} queues, {len(settings.agents)} agents, {len(flows)} routes"
-    for doubt in config.doubts(settings):
+    for doubt in (*config.doubts(settings), *flow_files.doubts(flows)):
         print(f"callcenter: warning: {doubt}", file=sys.stderr)  # noqa: T201
     print(f"settings are good: {counts}")  # noqa: T201
     return 0

@@ -19,10 +19,16 @@ from typing import assert_never
 
 from ivr import actions as act
 from ivr import nodes as node
-from ivr.cases import Case, HoursCase, PrefixCase, VariableCase, WithheldCase
+from ivr.consent import Consent
+from ivr.dip import Dip
+from ivr.exchange import Asked, Exchange, Interview, Then, Turn
 from ivr.flow import RETURN, Flow
+from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render, variables_of
+from ivr.prompt import Item, render
+from ivr.questions import Failure, Gather, Menu, Question
+from ivr.survey import Survey
+from ivr.walk import Walk
 
 MAX_DIALLED_AHEAD = 64
 
@@ -35,6 +41,7 @@ class Phase(Enum):
     LISTENING = auto()  # a key or the timer
     QUEUED = auto()
     RECORDING = auto()
+    LOOKING_UP = auto()  # the answer and the end of the prompt
     TRANSFERRING = auto()
     ENDED = auto()
 
@@ -48,17 +55,8 @@ class Engine:
     """
 
     def __init__(self, flow: Flow, variables: Mapping[str, str], caller: str, called: str) -> None:
-        self.variables: dict[str, str] = {
-            **flow.variables,
-            **variables,
-            "caller": caller,
-            "called": called,
-        }
         self.phase = Phase.IDLE
-        self._flow = flow
-        self._node: node.AnyNode = flow.nodes[flow.start]
-        self._name = flow.start
-        self._callers: list[tuple[Flow, str]] = []
+        self._walk = Walk(flow, {**variables, "caller": caller, "called": called})
         self._out: list[act.Action] = []
         self._attempt = 1
         self._digits = ""
@@ -67,6 +65,13 @@ class Engine:
         self._last_id = 0
         self._play_id = 0
         self._timer_id: int | None = None
+        self._exchange: Exchange | None = None
+        self._dip: Dip | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What is known about the call."""
+        return self._walk.variables
 
     @property
     def ended(self) -> bool:
@@ -77,7 +82,7 @@ class Engine:
         """Enter the flow. ``now`` must have a time zone; raises ``RuntimeError`` the second time."""
         if self.phase is not Phase.IDLE:
             raise RuntimeError("the engine has already been started")
-        self._run(self._flow.start, now)
+        self._run(self._walk.flow.start, now)
         return self._taken()
 
     def feed(self, event: act.Event, now: datetime) -> list[act.Action]:
@@ -97,12 +102,16 @@ class Engine:
             case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._timer_id:
                 self._timer_id = None
                 self._run(self._timed_out(), now)
-            case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._node, node.Queue):
-                self._run(self._node.target(reason), now)
-            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._node, node.Voicemail):
-                self._run(self._node.next, now)
-            case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._node, node.Transfer):
-                self._run(self._node.failed, now)
+            case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._walk.node, node.Queue):
+                self._run(self._walk.node.target(reason), now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._walk.node, node.Voicemail):
+                self._run(self._walk.node.next, now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if self._exchange is not None:
+                self._run(self._take(self._exchange.recorded()), now)
+            case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
+                self._run(self._dipped(self._dip, event), now)
+            case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
+                self._run(self._walk.node.failed, now)
         return self._taken()
 
     def _taken(self) -> list[act.Action]:
@@ -125,51 +134,56 @@ class Engine:
         self._cancel_timer()
         if target == RETURN:
             return self._leave_sub_flow()
-        self._name, self._node = target, self._flow.nodes[target]
+        self._walk.go_to(target)
         self._attempt, self._digits = 1, ""
-        self._out.append(act.Entered(self._flow.name, target))
-        match self._node:
+        self._exchange = None
+        self._out.append(act.Entered(self._walk.flow.name, target))
+        match self._walk.node:
             case node.Set():
-                self._set(self._node)
-                return self._node.next
+                self._walk.set(self._walk.node)
+                return self._walk.node.next
             case node.Branch():
-                true = (case.next for case in self._node.cases if self._holds(case, now))
-                return next(true, self._node.otherwise)
+                return self._walk.branch(self._walk.node, now)
             case node.Call():
-                return self._enter_sub_flow(self._node)
+                return self._walk.enter_sub_flow(self._walk.node)
             case node.Queue():
-                self._join(self._node)
+                self._join(self._walk.node)
                 return None
             case node.Transfer():
-                self._wait(Phase.TRANSFERRING, act.Transfer(self._node.number))
+                self._wait(Phase.TRANSFERRING, act.Transfer(self._walk.node.number))
                 return None
-            case node.Play() | node.Menu() | node.Gather() | node.Voicemail():
-                return self._prompt(self._node.prompts, self._node.barge_in)
+            case node.Play() | Menu() | Gather() | node.Voicemail():
+                return self._prompt(self._walk.node.prompts, self._walk.node.barge_in)
             case node.HangUp():
-                return self._prompt(self._node.prompts, barge_in=False)
+                return self._prompt(self._walk.node.prompts, barge_in=False)
+            case Lookup():
+                self._look_up(self._walk.node)
+                return None
+            case Consent():
+                self._exchange = Asked(self._walk.node, target)
+                return self._take(Turn(Then.ASK))
+            case Survey():
+                return self._survey(self._walk.node, target)
             case _:
-                assert_never(self._node)
-
-    def _set(self, entered: node.Set) -> None:
-        for name, value in entered.values.items():
-            self.variables[name] = render(value, self.variables)
-
-    def _enter_sub_flow(self, entered: node.Call) -> str:
-        self._callers.append((self._flow, entered.next or RETURN))
-        self._flow = self._flow.flows[entered.callee]
-        for name, value in self._flow.variables.items():
-            self.variables.setdefault(name, value)
-        return self._flow.start
+                assert_never(self._walk.node)
 
     def _leave_sub_flow(self) -> str | None:
-        if not self._callers:
+        target = self._walk.leave_sub_flow()
+        if target is None:
             self._hang_up(HangUpReason.COMPLETED)
-            return None
-        self._flow, target = self._callers.pop()
         return target
 
     def _join(self, entered: node.Queue) -> None:
-        join = act.JoinQueue(entered.queue, entered.priority, entered.exit_key, entered.announce_position)
+        join = act.JoinQueue(
+            entered.queue,
+            entered.priority,
+            entered.exit_key,
+            entered.announce_position,
+            comes_back=entered.answered is not None,
+            skills=dict(entered.skills),
+            preferred_agent=render(entered.preferred_agent, self.variables),
+            callback_key=entered.callback_key,
+        )
         self._wait(Phase.QUEUED, join)
 
     def _wait(self, phase: Phase, action: act.Action) -> None:
@@ -181,23 +195,82 @@ class Engine:
     def _hang_up(self, reason: HangUpReason) -> None:
         self._wait(Phase.ENDED, act.HangUp(reason))
 
-    def _holds(self, case: Case, now: datetime) -> bool:
-        caller = self.variables["caller"]
-        match case:
-            case HoursCase():
-                return self._flow.hours[case.hours].open(now)
-            case VariableCase():
-                return case.matches(self.variables.get(case.variable, ""))
-            case PrefixCase():
-                return caller.startswith(case.caller_prefix)
-            case WithheldCase():
-                return case.caller_withheld != any(character.isdigit() for character in caller)
+    # Exchanges: consent and survey.
+
+    def _survey(self, entered: Survey, name: str) -> str | None:
+        if not entered.asks(self.variables.get("call_id", ""), name):
+            return entered.next
+        interview = Interview(entered, name, self.variables.get("recording_consent") != "no")
+        self._exchange = interview
+        return self._take(interview.begin())
+
+    def _take(self, turn: Turn) -> str | None:
+        """Do what an exchange asks for."""
+        exchange = self._exchange
+        assert exchange is not None
+        self._out += turn.actions
+        for action in turn.actions:
+            if isinstance(action, act.Consented):
+                self.variables["recording_consent"] = "yes" if action.given else "no"
+        if turn.again:
+            self._ahead.clear()
+        match turn.then:
+            case Then.ASK:
+                return self._prompt(
+                    tuple(exchange.prompts), bool(getattr(self._walk.node, "barge_in", False))
+                )
+            case Then.LISTEN:
+                self.phase = Phase.LISTENING
+            case Then.RECORD:
+                self._wait(Phase.RECORDING, exchange.recording())
+            case Then.LEAVE:
+                return exchange.target
+        return None
+
+    # Lookups.
+
+    def _look_up(self, entered: Lookup) -> None:
+        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
+        self._last_id += 1
+        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
+        self._dip = Dip(self._last_id)
+        if not entered.barge_in:
+            self._ahead.clear()
+        prompts = tuple(self._walk.rendered(entered.prompts))
+        if prompts and not self._ahead:
+            self._last_id += 1
+            self._dip.play_id = self._last_id
+            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
+        self.phase = Phase.LOOKING_UP
+
+    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
+        """Go on when the answer is there and the prompt is over."""
+        dip.take(event)
+        entered = self._walk.node
+        if not dip.is_over or not isinstance(entered, Lookup):
+            return None
+        self._dip = None
+        if dip.values is None:
+            return entered.failed
+        self.variables.update(dip.values)
+        return entered.next
+
+    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
+        if not getattr(self._walk.node, "barge_in", False):
+            return None
+        self._ahead.append(digit)
+        if dip.play_id is None:
+            return None
+        self._out.append(act.StopPlaying())
+        return self._dipped(dip, act.Played(dip.play_id))
+
+    # Prompts and keys.
 
     def _prompt(self, items: tuple[Item, ...], barge_in: bool) -> str | None:
         """Play the prompts, or do at once what comes after them."""
         if not barge_in:
             self._ahead.clear()
-        prompts = tuple(prompt for item in items if (prompt := self._rendered(item)) is not None)
+        prompts = tuple(self._walk.rendered(items))
         if not prompts or self._ahead:
             return self._after_prompt()
         self._last_id += 1
@@ -206,20 +279,12 @@ class Engine:
         self._out.append(act.Play(prompts, barge_in, self._play_id))
         return None
 
-    def _rendered(self, item: Item) -> Prompt | None:
-        """The prompt as it is heard; ``None`` for a text that has come out empty."""
-        name = item.prompt if isinstance(item, NamedItem) else ""
-        sound = self._flow.prompts[name] if isinstance(item, NamedItem) else item
-        if not isinstance(sound, TextItem):
-            return Wav(self._flow.folder / sound.wav, name)
-        text = render(sound.text, self.variables)
-        varies = any(variables_of(sound.text))
-        return Say(text, self._flow.language, name, varies) if text else None
-
     def _after_prompt(self) -> str | None:
-        match self._node:
+        if self._exchange is not None:
+            return self._take(self._exchange.heard())
+        match self._walk.node:
             case node.Play():
-                return self._node.next
+                return self._walk.node.next
             case node.Voicemail(mailbox=mailbox, max_length_s=max_s, silence_s=silence_s):
                 self._wait(Phase.RECORDING, act.Voicemail(mailbox, max_s, silence_s))
             case node.HangUp(reason=reason):
@@ -233,7 +298,7 @@ class Engine:
         if self._belongs_to_the_last_number(digit, now):
             return
         if self.phase is Phase.PLAYING:
-            if not getattr(self._node, "barge_in", False):
+            if not getattr(self._walk.node, "barge_in", False):
                 return
             self._out.append(act.StopPlaying())
             self._ahead.append(digit)
@@ -241,78 +306,86 @@ class Engine:
         elif self.phase is Phase.LISTENING:
             self._cancel_timer()
             self._run(self._key(digit, now), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
+            self._run(self._dial_ahead(self._dip, digit), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
-        if late is None or (isinstance(self._node, node.Menu) and digit in self._node.choices):
+        if late is None or (isinstance(self._walk.node, Menu) and digit in self._walk.node.choices):
             return False
         return digit == late[0] and now <= late[1]
 
     def _key(self, digit: str, now: datetime) -> str | None:
         """Take a key that the present node waits for; where it leads, if anywhere yet."""
-        match self._node:
-            case node.Menu(choices=choices):
+        if self._exchange is not None:
+            return self._take(self._exchange.key(digit))
+        match self._walk.node:
+            case Menu(choices=choices):
                 if digit not in choices:
-                    return self._failed(self._node.no_match, act.NoMatch(self._name))
-                self._out.append(act.Input(self._name, "menu", digit))
+                    return self._failed(self._walk.node.no_match, act.NoMatch(self._walk.name))
+                self._out.append(act.Input(self._walk.name, "menu", digit))
                 return choices[digit]
-            case node.Gather():
-                return self._gathered(self._node, digit, now)
+            case Gather():
+                return self._gathered(self._walk.node, digit, now)
             case _:
                 return None
 
-    def _gathered(self, entered: node.Gather, digit: str, now: datetime) -> str | None:
+    def _gathered(self, entered: Gather, digit: str, now: datetime) -> str | None:
         if digit != entered.terminator:
             self._digits += digit
             if digit not in entered.digits:
-                return self._failed(entered.no_match, act.NoMatch(self._name))
+                return self._failed(entered.no_match, act.NoMatch(self._walk.name))
             if len(self._digits) < entered.longest:
                 return None
             self._expect_late_terminator(entered, now)
         return self._answered(entered)
 
-    def _expect_late_terminator(self, entered: node.Gather, now: datetime) -> None:
+    def _expect_late_terminator(self, entered: Gather, now: datetime) -> None:
         if self._ahead and self._ahead[0] == entered.terminator:
             self._ahead.popleft()
         elif entered.terminator and not self._ahead:
             until = now + timedelta(seconds=entered.inter_digit_timeout_s)
             self._late_terminator = (entered.terminator, until)
 
-    def _answered(self, entered: node.Gather) -> str | None:
+    def _answered(self, entered: Gather) -> str | None:
         if len(self._digits) < entered.shortest:
-            return self._failed(entered.no_match, act.NoMatch(self._name))
+            return self._failed(entered.no_match, act.NoMatch(self._walk.name))
         self.variables[entered.variable] = self._digits
         shown = "*" * len(self._digits) if entered.secret else self._digits
-        self._out.append(act.Input(self._name, "gather", shown))
+        self._out.append(act.Input(self._walk.name, "gather", shown))
         return entered.next
 
     def _timed_out(self) -> str | None:
-        match self._node:
-            case node.Gather() if self._digits:
-                return self._answered(self._node)
-            case node.Menu() | node.Gather():
-                return self._failed(self._node.no_input, act.NoInput(self._name))
+        if self._exchange is not None:
+            return self._take(self._exchange.timed_out())
+        match self._walk.node:
+            case Gather() if self._digits:
+                return self._answered(self._walk.node)
+            case Menu() | Gather():
+                return self._failed(self._walk.node.no_input, act.NoInput(self._walk.name))
             case _:
                 return None
 
-    def _failed(self, failure: node.Failure, record: act.NoInput | act.NoMatch) -> str | None:
+    def _failed(self, failure: Failure, record: act.NoInput | act.NoMatch) -> str | None:
         """Ask again, or go on after the last attempt."""
         self._out.append(record)
         self._ahead.clear()
         self._digits = ""
-        if not isinstance(self._node, node.Question) or self._attempt >= self._node.attempts:
+        if not isinstance(self._walk.node, Question) or self._attempt >= self._walk.node.attempts:
             return failure.next
         self._attempt += 1
-        return self._prompt((*failure.prompts, *self._node.prompts), self._node.barge_in)
+        return self._prompt((*failure.prompts, *self._walk.node.prompts), self._walk.node.barge_in)
 
     def _start_timer(self) -> None:
-        match self._node:
-            case node.Menu():
-                seconds = self._node.timeout_s
-            case node.Gather() if self._digits:
-                seconds = self._node.inter_digit_timeout_s
-            case node.Gather():
-                seconds = self._node.first_digit_timeout_s
+        match self._walk.node:
+            case Menu():
+                seconds = self._walk.node.timeout_s
+            case Gather() if self._digits:
+                seconds = self._walk.node.inter_digit_timeout_s
+            case Gather():
+                seconds = self._walk.node.first_digit_timeout_s
+            case Consent() | Survey() if self._exchange is not None:
+                seconds = self._exchange.timeout_s
             case _:
                 return
         self._last_id += 1

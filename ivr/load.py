@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ivr.document import Document, Place, read
 from ivr.errors import FlowError
 from ivr.flow import Flow, FlowText
-from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_by
+from ivr.graph import Outside, Traits, bad_names, bad_paths, bad_sounds, traits, written_by
 from ivr.nodes import Call
 
 MAX_CALL_DEPTH = 16
@@ -30,21 +30,28 @@ _OWN_WORDS = {
 _Key = tuple[Path, str]
 
 
-def check(path: Path, queues: Collection[str] | None = None) -> Flow:
+def check(
+    path: Path,
+    queues: Collection[str] | None = None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+) -> Flow:
     """Load a flow and all it calls, and prove that every path leads somewhere.
 
-    ``queues`` are the names of the queues that exist; without it any queue will do. Raises ``FlowError``
-    with the first problem: ``file:line: node NAME: field: what is wrong``.
+    ``queues`` and ``skills`` are the names of those that exist, ``lookup_hosts`` the hosts (``host`` or
+    ``host:port``) that lookups may ask; without them any will do. Raises ``FlowError`` with the first
+    problem: ``file:line: node NAME: field: what is wrong``.
     """
-    loader = _Loader(frozenset(queues) if queues is not None else None)
+    known = (queues, skills, lookup_hosts)
+    loader = _Loader(Outside(*(None if names is None else frozenset(names) for names in known)))
     return loader.file(path, ())
 
 
 class _Loader:
     """The files and flows of one ``check``; each is read and proved once."""
 
-    def __init__(self, queues: frozenset[str] | None) -> None:
-        self._queues = queues
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
         self._texts: dict[Path, tuple[Document, FlowText]] = {}
         self._flows: dict[_Key, Flow] = {}
         self._traits: dict[_Key, Traits] = {}
@@ -80,7 +87,7 @@ class _Loader:
                 callee = self._callee(document, text, node, at, (*trail, key))
                 flows[node.callee], inner[node.callee] = callee
         flow = _resolved(document.path, text, name, flows)
-        for problem in bad_names(flow, self._queues, _variables(text)):
+        for problem in bad_names(flow, self._outside, _variables(text)):
             raise document.error((*place, *problem.at), problem.text)
         for problem in bad_paths(flow, inner):
             raise document.error((*place, *problem.at), problem.text)

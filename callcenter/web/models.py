@@ -134,7 +134,8 @@ class AgentBody(Body):
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     gateway: Literal["twilio", "asterisk"]
     address: Annotated[Text, Field(min_length=1, max_length=200)]
-    queues: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    queues: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    skills: Annotated[dict[Name, Annotated[int, Field(ge=1, le=10)]], Field(max_length=20)] = Field({})
 
 
 class Call(Answer):
@@ -289,7 +290,7 @@ class QueueList(Answer):
 
 
 class QueueEntry(Answer):
-    """One caller in line; ``position`` counts from 1."""
+    """One caller in line; ``position`` counts from 1, ``offered_to`` are agents whose telephones ring."""
 
     call_id: UUID
     position: int
@@ -297,13 +298,20 @@ class QueueEntry(Answer):
     entered_at: Time
     wait_s: Seconds
     state: str
-    agent_id: str | None
+    offered_to: list[str]
+    preferred_agent: str | None
 
 
 class QueueDetail(QueueState):
-    """A waiting line with everyone in it."""
+    """A waiting line with everyone in it, and how it is served.
+
+    ``version`` rises with each change; ``in_file``: the settings file names the queue.
+    """
 
     entries: list[QueueEntry]
+    settings: dict[str, Any]
+    version: int
+    in_file: bool
 
 
 class Agent(Answer):
@@ -317,6 +325,7 @@ class Agent(Answer):
     gateway: str
     address: str
     queues: list[str]
+    skills: dict[str, int]
     state: str
     reason: str
     since: Time

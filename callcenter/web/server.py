@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from callcenter.acd.queues import Queues
 from callcenter.config import Settings
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
@@ -15,6 +16,7 @@ from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
@@ -55,6 +57,8 @@ class WebServices:
     recordings_dir: Path
     agents: Agents
     queue_line: QueueLine
+    queues: Queues
+    queue_rows: QueueRows
     reports: Reports
     users: Users
     hub: LiveHub
@@ -101,15 +105,15 @@ def build_app(services: WebServices, routes: Iterable[web.AbstractRouteDef] = ()
 
 
 def _api(services: WebServices) -> list[web.AbstractRouteDef]:
-    names = [queue.name for queue in services.settings.queues]
+    skills = services.settings.skills
     thresholds, now = services.settings.metrics, services.now
     return [
         *CallRoutes(
             services.calls, services.transcripts, services.control, now, thresholds.short_abandon_s
         ).routes(),
         *RecordingRoutes(services.recordings, services.calls, services.recordings_dir).routes(),
-        *QueueRoutes(services.queue_line, now, names).routes(),
-        *AgentRoutes(services.agents, services.control, names).routes(),
+        *QueueRoutes(services.queue_line, services.queues, services.queue_rows, now, skills).routes(),
+        *AgentRoutes(services.agents, services.control, services.queues, skills).routes(),
         *ReportRoutes(services.reports, thresholds, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),

@@ -63,8 +63,7 @@ async def busy(site: Any) -> Any:
     talking = await floor.start()
     await site.send("POST", "/api/v1/agents/ann/state", {"event": "sign_in"})
     await floor.queued(talking)
-    offer = await floor.line.match()
-    assert offer is not None
+    (offer,) = await floor.matcher.match()
     assert await floor.line.ring(offer)
     assert await floor.line.accept(offer)
     await floor.connected(talking, "ann")
