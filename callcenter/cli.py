@@ -16,6 +16,7 @@ from pathlib import Path
 from callcenter import __version__, config
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
+from callcenter.ewt_commands import add_report_ewt
 from callcenter.speech_cli import add_asr, add_transcribe
 
 
@@ -168,6 +169,7 @@ def _add_report(commands: Commands) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON")
     shape.add_argument("--csv", action="store_true", help="print CSV")
+    add_report_ewt(parser.add_subparsers(dest="action", required=False, metavar="ACTION"))
 
 
 def _report(options: argparse.Namespace) -> int:

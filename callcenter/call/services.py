@@ -10,6 +10,7 @@ from asr import Confirmer, Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.errors import NotFoundError
@@ -20,6 +21,7 @@ from callcenter.media.recorder import RecordingWriter
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import Gateway
 from ivr import Flow
 
@@ -47,6 +49,8 @@ class CallServices:
     confirmer: Confirmer | None
     partials: Partials
     background: Background
+    waits: WaitTimes
+    wait_estimates: WaitEstimates
 
     def flow_for(self, number: str) -> Flow:
         """Return the flow that answers a called number; raises ``NotFoundError`` when none does."""
