@@ -18,6 +18,7 @@ from aiohttp import ClientSession, web
 
 import ivr
 from callcenter import config, places
+from callcenter import flows as flow_files
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
@@ -27,18 +28,21 @@ from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.flows import load_flows
 from callcenter.housekeeping import keep_house
+from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
 from callcenter.queueing import SkillTree
 from callcenter.reports.query import Reports
+from callcenter.reports.talk_store import TalkStore
 from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
@@ -132,7 +136,9 @@ async def serving(
     machine by itself.
     """
     place = place or Place()
-    flows = load_flows(settings)
+    flows = flow_files.load_flows(settings)
+    for doubt in flow_files.doubts(flows):
+        log.warning("%s", doubt)
     node_id = uuid4()
     async with AsyncExitStack() as stack:
         speech = await open_speech(stack, settings.asr)
@@ -159,6 +165,7 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
+        await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
         webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
         await _listen(stack, webside, sock, gateways.handover)
         yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)
@@ -246,6 +253,9 @@ async def _open_calls(
         partials=await enter(Partials(Messages(stores.database))),
         waits=await enter(WaitTimes(stores.wait_estimates, stores.queues, skills)),
         wait_estimates=stores.wait_estimates,
+        look_up=await enter(Lookups(settings.ivr.lookups_at_once)),
+        closures=await enter(ClosureBoard(Closures(stores.database), stores.listener)),
+        history=History(stores.database),
     )
 
 

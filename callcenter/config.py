@@ -157,6 +157,17 @@ class Prompts(Section):
     hold_music: Path | None = None
 
 
+LookupHost = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
+
+
+class Ivr(Section):
+    """What flows may do. Lookups may ask ``lookup_hosts`` only: ``host``, or ``host:port``."""
+
+    lookup_hosts: list[LookupHost] = Field([], max_length=100)
+    lookups_at_once: int = Field(20, ge=1, le=1000)
+    recognise_days: int = Field(30, ge=1, le=3650)
+
+
 class Agent(Section):
     """One agent known from the settings file; others are made by the API."""
 
@@ -181,7 +192,8 @@ class Metrics(Section):
     timezone: str = "UTC"
     service_level_s: Seconds = 20
     service_level_target: float = Field(0.8, gt=0, le=1)
-    short_abandon_s: float = Field(6, ge=0)
+    short_abandon_s: float = Field(6, ge=0, le=86_400)
+    fcr_days: float = Field(7, gt=0, le=365)
 
     @model_validator(mode="after")
     def _zone_exists(self) -> Self:
@@ -203,6 +215,7 @@ class Settings(Section):
     asr: Asr = Asr()
     recording: Recording = Recording()
     prompts: Prompts = Prompts()
+    ivr: Ivr = Ivr()
     metrics: Metrics = Metrics()
     routes: list[Route] = Field([])
     skills: dict[Name, Skill] = Field({})

@@ -3,35 +3,41 @@
 import argparse
 import asyncio
 import json
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
 
-from callcenter.command import Commands, command, load_settings, with_config
+from callcenter.command import Commands, command, load_settings
+from callcenter.config import Settings
+
+Range: TypeAlias = tuple[datetime, datetime]
 
 
-def add_report_ewt(actions: Commands) -> None:
-    """Make ``callcenter report ewt`` known."""
+def add_report_ewt(
+    actions: Commands,
+    with_range: Callable[[argparse.ArgumentParser], None],
+    range_of: Callable[[argparse.Namespace, Settings], Range],
+) -> None:
+    """Make ``callcenter report ewt`` known, which takes its period as the other reports do."""
     parser = command(
         actions,
         "ewt",
         "print how right estimated waits were: bias, mean absolute error, coverage of p90",
         "callcenter report ewt --from 2026-11-01 --to 2026-11-22 --queue sales",
-        _report_ewt,
+        lambda options: _report_ewt(options, range_of),
     )
-    add = parser.add_argument
-    add("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
-    add("--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time")
-    add("--queue", default=None, help="one queue only")
-    add("--json", action="store_true", help="print JSON")
-    with_config(parser)
+    with_range(parser)
+    parser.add_argument("--queue", default=None, help="one queue only")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _report_ewt(options: argparse.Namespace) -> int:
-    from callcenter import reports
+def _report_ewt(
+    options: argparse.Namespace, range_of: Callable[[argparse.Namespace, Settings], Range]
+) -> int:
     from callcenter.reports import wait_accuracy
 
     settings = load_settings(options.config)
-    zone = reports.reporting_zone(settings.metrics.timezone)
-    since, until = reports.parse_range(options.since, options.until, zone, datetime.now(UTC))
+    since, until = range_of(options, settings)
     found = asyncio.run(wait_accuracy.read_wait_accuracy(settings, since, until, options.queue))
     if options.json:
         print(json.dumps(wait_accuracy.accuracy_to_json(found, since, until), indent=2))  # noqa: T201

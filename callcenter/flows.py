@@ -1,5 +1,7 @@
 """The flows that answer calls, loaded and checked before the first call is taken."""
 
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import ivr
@@ -7,13 +9,19 @@ from callcenter import config
 from callcenter.errors import ConfigError
 
 
-def load_flow(path: Path, queues: set[str] | None, skills: set[str] | None = None) -> ivr.Flow:
+def load_flow(
+    path: Path,
+    queues: Collection[str] | None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+) -> ivr.Flow:
     """Load one flow; raises ``ConfigError`` with file, line and node.
 
-    ``queues`` and ``skills`` are the names that exist, ``None`` where any will do.
+    ``queues`` and ``skills`` are the names that exist, ``lookup_hosts`` the hosts that may be asked; ``None``
+    where any will do.
     """
     try:
-        return ivr.check(path, queues, skills)
+        return ivr.check(path, queues, skills, lookup_hosts)
     except ivr.FlowError as error:
         raise ConfigError(str(error)) from None
 
@@ -22,4 +30,17 @@ def load_flows(settings: config.Settings) -> dict[str, ivr.Flow]:
     """Load the flow of every route; returns them by called number, ``*`` for all others."""
     queues = {queue.name for queue in settings.queues}
     skills = set(settings.skills)
-    return {route.number: load_flow(route.flow, queues, skills) for route in settings.routes}
+    hosts = settings.ivr.lookup_hosts
+    return {route.number: load_flow(route.flow, queues, skills, hosts) for route in settings.routes}
+
+
+def doubts(flows: Mapping[str, ivr.Flow], environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Lookups that will fail in this environment, one line each."""
+    found = (
+        f"{where}: the variable {name} is not set, so the lookup will fail"
+        for flow in flows.values()
+        for where, lookup in ivr.lookups(flow)
+        for name in lookup.secrets
+        if name not in environ
+    )
+    return list(dict.fromkeys(found))

@@ -7,6 +7,7 @@ knows nothing of telephones or of the program around it.
 from ivr.actions import (
     Action,
     CancelTimer,
+    Consented,
     Digit,
     Entered,
     Event,
@@ -14,13 +15,18 @@ from ivr.actions import (
     HungUp,
     Input,
     JoinQueue,
+    LookedUp,
+    LookUp,
     NoInput,
     NoMatch,
     Play,
     Played,
     QueueEnded,
+    RecordWords,
     StartTimer,
     StopPlaying,
+    SurveyAnswered,
+    SurveyOffered,
     Timeout,
     Transfer,
     TransferFailed,
@@ -30,15 +36,19 @@ from ivr.actions import (
 from ivr.draw import draw
 from ivr.engine import Engine, Phase
 from ivr.errors import FlowError, IvrError
-from ivr.flow import Flow
+from ivr.flow import Flow, closing, lookups, reads
 from ivr.hours import Hours
 from ivr.load import check
+from ivr.lookup import Request, Secret, found
 from ivr.nodes import HangUpReason, QueueExit
+from ivr.part import RECOGNISED_VARIABLES
 from ivr.prompt import Prompt, Say, Wav
 
 __all__ = [
+    "RECOGNISED_VARIABLES",
     "Action",
     "CancelTimer",
+    "Consented",
     "Digit",
     "Engine",
     "Entered",
@@ -52,6 +62,8 @@ __all__ = [
     "Input",
     "IvrError",
     "JoinQueue",
+    "LookUp",
+    "LookedUp",
     "NoInput",
     "NoMatch",
     "Phase",
@@ -60,9 +72,14 @@ __all__ = [
     "Prompt",
     "QueueEnded",
     "QueueExit",
+    "RecordWords",
+    "Request",
     "Say",
+    "Secret",
     "StartTimer",
     "StopPlaying",
+    "SurveyAnswered",
+    "SurveyOffered",
     "Timeout",
     "Transfer",
     "TransferFailed",
@@ -70,5 +87,9 @@ __all__ = [
     "VoicemailEnded",
     "Wav",
     "check",
+    "closing",
     "draw",
+    "found",
+    "lookups",
+    "reads",
 ]

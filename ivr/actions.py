@@ -8,6 +8,7 @@ something already over, so a session need not worry about the order in which the
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ivr.lookup import Request
 from ivr.nodes import HangUpReason, QueueExit
 from ivr.prompt import Prompt
 
@@ -42,7 +43,7 @@ class QueueEnded:
 
 @dataclass(frozen=True, slots=True)
 class VoicemailEnded:
-    """The message is over; ``duration_s`` of it were recorded."""
+    """The message, or what was said in answer, is over; ``duration_s`` of it were recorded."""
 
     duration_s: float = 0.0
 
@@ -53,11 +54,19 @@ class TransferFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What was found by the ``LookUp`` with this id, by variable; ``None`` when no good answer came."""
+
+    lookup_id: int
+    values: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The caller is gone."""
 
 
-Event = Played | Digit | Timeout | QueueEnded | VoicemailEnded | TransferFailed | HungUp
+Event = Played | Digit | Timeout | QueueEnded | VoicemailEnded | TransferFailed | LookedUp | HungUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """For the log: the caller answered. ``kind`` is ``menu`` or ``gather``; secret keys are asterisks."""
+    """For the log: the caller answered a ``kind`` of node: menu, gather, survey; secret keys are masked."""
 
     node: str
     kind: str
@@ -125,11 +134,12 @@ class NoMatch:
 
 @dataclass(frozen=True, slots=True)
 class JoinQueue:
-    """Put the caller in a queue; feed ``QueueEnded`` if they come back unanswered.
+    """Put the caller in a queue; feed ``QueueEnded`` if they come back.
 
-    ``exit_key`` is the key that lets them out; all other keys mean nothing while waiting. With ``comes_back``
-    feed it after a conversation, too, if the agent ended it; else the call ends then. ``skills`` are levels
-    that the agent needs on top of what the queue asks for; ``preferred_agent`` may be empty.
+    ``exit_key`` and ``callback_key`` let them out; all other keys mean nothing while waiting. With
+    ``comes_back`` feed it after a conversation, too, if the agent ended it; else the call ends then.
+    ``skills`` are levels that the agent needs on top of what the queue asks for; ``preferred_agent`` may be
+    empty.
     """
 
     queue: str
@@ -139,6 +149,7 @@ class JoinQueue:
     comes_back: bool = False
     skills: Mapping[str, int] = field(default_factory=dict)
     preferred_agent: str = ""
+    callback_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,50 @@ class Voicemail:
     mailbox: str
     max_s: float
     silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWords:
+    """Record the answer to a survey's question as a voicemail is; feed ``VoicemailEnded``."""
+
+    survey: str
+    question: str
+    max_s: float
+    silence_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask another system, beside what plays; feed ``LookedUp(lookup_id)`` whatever comes of it."""
+
+    lookup_id: int
+    node: str
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """Whether conversations of this call may be recorded and written down from here on."""
+
+    node: str
+    given: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyOffered:
+    """For the log: the caller is asked a survey."""
+
+    survey: str
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyAnswered:
+    """For the log: a key's answer; ``kind`` is ``csat`` or ``nps``."""
+
+    survey: str
+    question: str
+    kind: str
+    score: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +230,11 @@ Action = (
     | NoMatch
     | JoinQueue
     | Voicemail
+    | RecordWords
+    | LookUp
+    | Consented
+    | SurveyOffered
+    | SurveyAnswered
     | Transfer
     | HangUp
 )

@@ -19,10 +19,15 @@ from typing import assert_never
 
 from ivr import actions as act
 from ivr import nodes as node
+from ivr.consent import Consent
+from ivr.dip import Dip
+from ivr.exchange import Asked, Exchange, Interview, Then, Turn
 from ivr.flow import RETURN, Flow
+from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
 from ivr.prompt import Item, render
 from ivr.questions import Failure, Gather, Menu, Question
+from ivr.survey import Survey
 from ivr.walk import Walk
 
 MAX_DIALLED_AHEAD = 64
@@ -36,6 +41,7 @@ class Phase(Enum):
     LISTENING = auto()  # a key or the timer
     QUEUED = auto()
     RECORDING = auto()
+    LOOKING_UP = auto()  # the answer and the end of the prompt
     TRANSFERRING = auto()
     ENDED = auto()
 
@@ -59,6 +65,8 @@ class Engine:
         self._last_id = 0
         self._play_id = 0
         self._timer_id: int | None = None
+        self._exchange: Exchange | None = None
+        self._dip: Dip | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -98,6 +106,10 @@ class Engine:
                 self._run(self._walk.node.target(reason), now)
             case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._walk.node, node.Voicemail):
                 self._run(self._walk.node.next, now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if self._exchange is not None:
+                self._run(self._take(self._exchange.recorded()), now)
+            case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
+                self._run(self._dipped(self._dip, event), now)
             case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
                 self._run(self._walk.node.failed, now)
         return self._taken()
@@ -124,6 +136,7 @@ class Engine:
             return self._leave_sub_flow()
         self._walk.go_to(target)
         self._attempt, self._digits = 1, ""
+        self._exchange = None
         self._out.append(act.Entered(self._walk.flow.name, target))
         match self._walk.node:
             case node.Set():
@@ -143,6 +156,14 @@ class Engine:
                 return self._prompt(self._walk.node.prompts, self._walk.node.barge_in)
             case node.HangUp():
                 return self._prompt(self._walk.node.prompts, barge_in=False)
+            case Lookup():
+                self._look_up(self._walk.node)
+                return None
+            case Consent():
+                self._exchange = Asked(self._walk.node, target)
+                return self._take(Turn(Then.ASK))
+            case Survey():
+                return self._survey(self._walk.node, target)
             case _:
                 assert_never(self._walk.node)
 
@@ -161,6 +182,7 @@ class Engine:
             comes_back=entered.answered is not None,
             skills=dict(entered.skills),
             preferred_agent=render(entered.preferred_agent, self.variables),
+            callback_key=entered.callback_key,
         )
         self._wait(Phase.QUEUED, join)
 
@@ -172,6 +194,77 @@ class Engine:
 
     def _hang_up(self, reason: HangUpReason) -> None:
         self._wait(Phase.ENDED, act.HangUp(reason))
+
+    # Exchanges: consent and survey.
+
+    def _survey(self, entered: Survey, name: str) -> str | None:
+        if not entered.asks(self.variables.get("call_id", ""), name):
+            return entered.next
+        interview = Interview(entered, name, self.variables.get("recording_consent") != "no")
+        self._exchange = interview
+        return self._take(interview.begin())
+
+    def _take(self, turn: Turn) -> str | None:
+        """Do what an exchange asks for."""
+        exchange = self._exchange
+        assert exchange is not None
+        self._out += turn.actions
+        for action in turn.actions:
+            if isinstance(action, act.Consented):
+                self.variables["recording_consent"] = "yes" if action.given else "no"
+        if turn.again:
+            self._ahead.clear()
+        match turn.then:
+            case Then.ASK:
+                return self._prompt(
+                    tuple(exchange.prompts), bool(getattr(self._walk.node, "barge_in", False))
+                )
+            case Then.LISTEN:
+                self.phase = Phase.LISTENING
+            case Then.RECORD:
+                self._wait(Phase.RECORDING, exchange.recording())
+            case Then.LEAVE:
+                return exchange.target
+        return None
+
+    # Lookups.
+
+    def _look_up(self, entered: Lookup) -> None:
+        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
+        self._last_id += 1
+        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
+        self._dip = Dip(self._last_id)
+        if not entered.barge_in:
+            self._ahead.clear()
+        prompts = tuple(self._walk.rendered(entered.prompts))
+        if prompts and not self._ahead:
+            self._last_id += 1
+            self._dip.play_id = self._last_id
+            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
+        self.phase = Phase.LOOKING_UP
+
+    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
+        """Go on when the answer is there and the prompt is over."""
+        dip.take(event)
+        entered = self._walk.node
+        if not dip.is_over or not isinstance(entered, Lookup):
+            return None
+        self._dip = None
+        if dip.values is None:
+            return entered.failed
+        self.variables.update(dip.values)
+        return entered.next
+
+    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
+        if not getattr(self._walk.node, "barge_in", False):
+            return None
+        self._ahead.append(digit)
+        if dip.play_id is None:
+            return None
+        self._out.append(act.StopPlaying())
+        return self._dipped(dip, act.Played(dip.play_id))
+
+    # Prompts and keys.
 
     def _prompt(self, items: tuple[Item, ...], barge_in: bool) -> str | None:
         """Play the prompts, or do at once what comes after them."""
@@ -187,6 +280,8 @@ class Engine:
         return None
 
     def _after_prompt(self) -> str | None:
+        if self._exchange is not None:
+            return self._take(self._exchange.heard())
         match self._walk.node:
             case node.Play():
                 return self._walk.node.next
@@ -211,6 +306,8 @@ class Engine:
         elif self.phase is Phase.LISTENING:
             self._cancel_timer()
             self._run(self._key(digit, now), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
+            self._run(self._dial_ahead(self._dip, digit), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
@@ -220,6 +317,8 @@ class Engine:
 
     def _key(self, digit: str, now: datetime) -> str | None:
         """Take a key that the present node waits for; where it leads, if anywhere yet."""
+        if self._exchange is not None:
+            return self._take(self._exchange.key(digit))
         match self._walk.node:
             case Menu(choices=choices):
                 if digit not in choices:
@@ -257,6 +356,8 @@ class Engine:
         return entered.next
 
     def _timed_out(self) -> str | None:
+        if self._exchange is not None:
+            return self._take(self._exchange.timed_out())
         match self._walk.node:
             case Gather() if self._digits:
                 return self._answered(self._walk.node)
@@ -283,6 +384,8 @@ class Engine:
                 seconds = self._walk.node.inter_digit_timeout_s
             case Gather():
                 seconds = self._walk.node.first_digit_timeout_s
+            case Consent() | Survey() if self._exchange is not None:
+                seconds = self._exchange.timeout_s
             case _:
                 return
         self._last_id += 1

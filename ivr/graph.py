@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ivr.cases import HoursCase, VariableCase
+from ivr.consent import Consent
 from ivr.flow import RETURN, Flow
+from ivr.lookup import Lookup
 from ivr.node import Edge, Node
 from ivr.nodes import Branch, Call, HangUp, Play, Queue, Set, Transfer, prompts_of
 from ivr.part import RESERVED_VARIABLES
 from ivr.prompt import Item, NamedItem, TextItem, WavItem, always_says_something, variables_of
 from ivr.questions import Gather
+from ivr.survey import Survey
 
 Graph = Mapping[str, tuple[Edge, ...]]
 
@@ -43,6 +46,7 @@ class Outside:
 
     queues: frozenset[str] | None = None
     skills: frozenset[str] | None = None
+    lookup_hosts: frozenset[str] | None = None
 
 
 def bad_names(flow: Flow, outside: Outside, variables: frozenset[str]) -> Iterator[Problem]:
@@ -69,6 +73,8 @@ def written_by(nodes: Mapping[str, Node]) -> Iterator[str]:
             yield node.variable
         elif isinstance(node, Set):
             yield from node.values
+        elif isinstance(node, Lookup):
+            yield from node.into
 
 
 def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
@@ -112,6 +118,11 @@ def _bad_names_of(node: Node, flow: Flow, outside: Outside, variables: frozenset
     if isinstance(node, Set):
         for name, value in node.values.items():
             yield from _bad_variables(("values", name), value, variables)
+    if isinstance(node, Lookup):
+        if outside.lookup_hosts is not None and node.host not in outside.lookup_hosts:
+            yield Problem(("url",), f"the host {node.host!r} is not one of the lookup hosts")
+        for at, template in node.templates():
+            yield from _bad_variables(at, template, variables)
     for place, item in prompts_of(node):
         if isinstance(item, NamedItem) and item.prompt not in flow.prompts:
             yield Problem((*place, "prompt"), f"no such prompt {item.prompt!r}")
@@ -186,8 +197,12 @@ def _instant(flow: Flow, graph: Graph, inner: Mapping[str, Traits]) -> Graph:
 
 def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits]) -> bool:
     match node:
-        case Play():
+        case Play() | Lookup():
             return not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Consent():
+            return node.record != "ask" and not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Survey():
+            return node.share < 1  # who is not asked goes on at once
         case Queue():
             return edge.label in ("empty", "full", "closed")
         case Call():

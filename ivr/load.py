@@ -30,13 +30,20 @@ _OWN_WORDS = {
 _Key = tuple[Path, str]
 
 
-def check(path: Path, queues: Collection[str] | None = None, skills: Collection[str] | None = None) -> Flow:
+def check(
+    path: Path,
+    queues: Collection[str] | None = None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+) -> Flow:
     """Load a flow and all it calls, and prove that every path leads somewhere.
 
-    ``queues`` and ``skills`` are the names of those that exist; without them any will do. Raises
-    ``FlowError`` with the first problem: ``file:line: node NAME: field: what is wrong``.
+    ``queues`` and ``skills`` are the names of those that exist, ``lookup_hosts`` the hosts (``host`` or
+    ``host:port``) that lookups may ask; without them any will do. Raises ``FlowError`` with the first
+    problem: ``file:line: node NAME: field: what is wrong``.
     """
-    loader = _Loader(Outside(*(None if names is None else frozenset(names) for names in (queues, skills))))
+    known = (queues, skills, lookup_hosts)
+    loader = _Loader(Outside(*(None if names is None else frozenset(names) for names in known)))
     return loader.file(path, ())
 
 

@@ -59,7 +59,7 @@ class Matcher:
         agents = [self._agent(row) for row in rows]
         queues = sorted(set[str]().union(*(agent.queues for agent in agents)))
         names = [agent.agent_id for agent in agents]
-        of_each = OF_EACH_CLASS
+        of_each = min(OF_EACH_CLASS, len(agents))
         while True:
             found = await round_.callers(queues, names, of_each)
             callers = [_caller(row, now) for row in found]

@@ -32,7 +32,8 @@ class HangUpAskedError(CallCenterError):
 class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
-    ``expected_agents`` are the references of the leg tokens of the agents who are being dialled.
+    ``expected_agents`` are the references of the leg tokens of the agents who are being dialled. Without
+    ``is_recordable``, where callers have not consented, conversations are neither recorded nor written down.
     """
 
     call_id: UUID
@@ -44,6 +45,7 @@ class CallContext:
     started_s: float
     state: CallState = field(default=CallState.IVR)
     expected_agents: set[str] = field(default_factory=set)
+    is_recordable: bool = True
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""

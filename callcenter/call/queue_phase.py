@@ -67,8 +67,8 @@ class QueuePhase:
         self._waited = TimerFired("queue:waited")
         self._announce_now = TimerFired("queue:announce")
         self._look_for_staff = TimerFired("queue:staff")
-        self._overflows = {TimerFired(f"queue:overflow to {way.to}"): way for way in queue.overflow}
-        self._handles: dict[TimerFired, asyncio.TimerHandle] = {}
+        self._overflows = [(TimerFired(f"queue:overflow to {way.to}"), way) for way in queue.overflow]
+        self._handles: dict[int, asyncio.TimerHandle] = {}
         self._asides: set[asyncio.Task[None]] = set()
         self._exit: LeftReason | Overflowed | None = None
         self._unstaffed_since_s: float | None = None
@@ -162,6 +162,8 @@ class QueuePhase:
                     raise CallerGoneError(context.services.now())
                 case Key(digit) if digit == self._step.exit_key:
                     return self._leave(LeftReason.KEY)
+                case Key(digit) if digit == self._step.callback_key:
+                    return self._leave(LeftReason.CALLBACK)
                 case TimerFired():
                     self._time_passed(ticket, signal)
                 case Played():
@@ -183,7 +185,7 @@ class QueuePhase:
         self._later(queue.announce_every_s, self._announce_now)
         if queue.leave_when_unstaffed_s is not None:
             self._later(min(LOOK_FOR_STAFF_S, queue.leave_when_unstaffed_s), self._look_for_staff)
-        for signal, way in self._overflows.items():
+        for signal, way in self._overflows:
             if way.after_s is not None:
                 self._later(max(0.0, way.after_s - self._waited_s()), signal)
 
@@ -194,12 +196,13 @@ class QueuePhase:
             self._announce(ticket)
         elif signal is self._look_for_staff:
             self._aside(self._leave_if_unstaffed(), "staff")
-        elif signal in self._overflows:
-            self._exit = self._exit or self._overflow_to(self._overflows[signal].to)
+        for overflow, way in self._overflows:
+            if signal is overflow:
+                self._exit = self._exit or self._overflow_to(way.to)
 
     def _later(self, seconds: float, signal: TimerFired) -> None:
         loop = asyncio.get_running_loop()
-        self._handles[signal] = loop.call_later(seconds, self._context.inbox.put, signal)
+        self._handles[id(signal)] = loop.call_later(seconds, self._context.inbox.put, signal)
 
     def _aside(self, work: Coroutine[Any, Any, None], what: str) -> None:
         task = self._context.tasks.create_task(work, name=f"{what} of call {self._context.call_id}")

@@ -20,9 +20,11 @@ from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
 from callcenter.call.queue_phase import Connected, Overflowed, QueuePhase
+from callcenter.call.reception import receive
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
+from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
@@ -121,8 +123,7 @@ class CallSession:
 
     async def _serve(self, context: CallContext) -> EndCause:
         services = self._services
-        flow = services.flow_for(self.caller.info.to_number)
-        engine = ivr.Engine(flow, {}, caller=self.caller.info.from_number, called=self.caller.info.to_number)
+        engine = await receive(services, self.call_id, self.caller.info, self._arrived_at)
         phase = IvrPhase(context, engine)
         event: ivr.Event | None = None
         try:
@@ -136,8 +137,8 @@ class CallSession:
                         if isinstance(left, EndCause):
                             return left
                         event = left
-                    case ivr.Voicemail():
-                        await self._voicemail(context, step)
+                    case ivr.Voicemail() | ivr.RecordWords():
+                        await self._record(context, step)
                         event = ivr.VoicemailEnded()
                     case ivr.Transfer(number):
                         if await self._transferred(number):
@@ -174,6 +175,9 @@ class CallSession:
             except NotFoundError as error:
                 log.error("call %s: %s", self.call_id, error)
                 return LeftReason.CLOSED
+            if self._services.closures.of_queue(queue.name, self._services.now()) is not None:
+                self._journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=LeftReason.CLOSED.value)
+                return LeftReason.CLOSED
             result = await QueuePhase(context, step, queue, since).run()
             if not isinstance(result, Overflowed):
                 return result
@@ -189,12 +193,15 @@ class CallSession:
         await self.caller.quiet()
         return ivr.QueueEnded(ivr.QueueExit.ANSWERED)
 
-    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> None:
-        phase = VoicemailPhase(context, step)
+    async def _record(self, context: CallContext, step: ivr.Voicemail | ivr.RecordWords) -> None:
+        kind = "voicemail" if isinstance(step, ivr.Voicemail) else "survey"
+        phase = VoicemailPhase(context, kind, step.max_s, step.silence_s)
         try:
             await phase.run()
         finally:
             self._words += phase.words
+            if isinstance(step, ivr.RecordWords) and phase.was_spoken:
+                write_survey_words(self._journal, step, phase.recording_id)
 
     async def _transferred(self, number: str) -> bool:
         info = self.caller.info

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -71,6 +71,14 @@ class DialFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A lookup of the flow is over; ``values`` are ``None`` where it failed."""
+
+    lookup_id: int
+    values: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A voicemail ended by itself: silence, or the longest time allowed."""
 
@@ -86,7 +94,9 @@ class Command:
     done: asyncio.Future[None]
 
 
-Signal = Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+Signal = (
+    Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | LookedUp | Recorded | Command
+)
 
 
 class Inbox:

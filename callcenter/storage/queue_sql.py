@@ -98,7 +98,12 @@ SELECT EXISTS (
 
 # What follows is one round of matching; the rule itself is ``callcenter.acd.policy``.
 
-TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('callcenter.match', 0))"
+# The first callers of a class come out of the index in their order; the planner, which cannot know how many
+# there are, would rather read and sort them all.
+TRY_LOCK = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('callcenter.match', 0)),
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
+"""
 
 IDLE_AGENTS = f"""
 -- The queues with callers, by a loose index scan: one look-up for each, however long the lines are.

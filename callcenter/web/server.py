@@ -11,6 +11,7 @@ from aiohttp import web
 from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.config import Settings
+from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
@@ -33,6 +34,7 @@ from callcenter.web.routes.document import DocumentRoutes
 from callcenter.web.routes.health import HealthRoutes, ReadinessChecks, counted
 from callcenter.web.routes.live import LiveRoutes
 from callcenter.web.routes.pages import Pages
+from callcenter.web.routes.quality import QualityRoutes
 from callcenter.web.routes.queues import QueueRoutes
 from callcenter.web.routes.recordings import RecordingRoutes
 from callcenter.web.routes.reports import ReportRoutes
@@ -121,6 +123,7 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
         *AgentRoutes(services.agents, services.control, services.queues, skills).routes(),
         *ReportRoutes(services.reports, thresholds, now).routes(),
         *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
+        *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),
     ]
 

@@ -81,8 +81,9 @@ class QueueRoutes:
         principal_of(request).require_admin()
         name = name_of(request, "queue")
         body = parse_body(QueueBody, await request.read(), request.content_type)
-        if body.agents:
-            raise InvalidError("agents: say with PUT /api/v1/agents/{id} whom an agent serves", "agents")
+        for field, where in (("name", "the address"), ("agents", "PUT /api/v1/agents/{id}")):
+            if field in body.model_fields_set:
+                raise InvalidError(f"{field}: belongs into {where}", field)
         if unknown := sorted(set(body.needs) - self._skills):
             raise InvalidError(f"needs: no such skill: {', '.join(unknown)}", "needs")
         queue = Queue(name=name, **body.model_dump())

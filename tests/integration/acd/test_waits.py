@@ -257,7 +257,9 @@ async def test_the_recent_past_as_it_is_read(center: Any, database: Database) ->
     await stay(database, "sales", "answered", 30)
     await stay(database, "sales", "abandoned", 70)
     (recent,) = await WaitEstimates(database).history()
-    assert recent == Recent("sales", 2, pytest.approx(100, 1e-3), pytest.approx(4, 1e-2), pytest.approx(2, 1e-2), 100, 1, 30)
+    assert recent == Recent(
+        "sales", 2, pytest.approx(100, 1e-3), pytest.approx(4, 1e-2), pytest.approx(2, 1e-2), 100, 1, 30
+    )
 
 
 # How right they were.

@@ -25,6 +25,7 @@ from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.events import Event, EventType
 from callcenter.flows import load_flow
+from callcenter.lookup import Lookups
 from callcenter.media.frame import PacedBy
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
@@ -33,7 +34,9 @@ from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
@@ -318,6 +321,9 @@ async def _open(
         partials=await enter(Partials(Messages(database))),
         waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
         wait_estimates=WaitEstimates(database),
+        look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
+        closures=await enter(ClosureBoard(Closures(database), listener)),
+        history=History(database),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept

@@ -235,3 +235,46 @@ async def test_nobody_is_waited_for_who_is_not_at_work(open_center: Any) -> None
     assert seen(center, "agent.connected") == [("agent.connected", "alice")]
     caller.hang_up()
     await center.over()
+
+
+CALLBACK = """
+language: en
+start: sales
+nodes:
+  sales:
+    kind: queue
+    queue: sales
+    callback_key: "1"
+    callback: noted
+    timeout: bye
+    empty: bye
+    full: bye
+    closed: bye
+  noted: {kind: play, prompts: We will call you back., next: bye}
+  bye: {kind: hangup}
+"""
+
+
+async def test_who_wants_to_be_called_back_leaves_the_line_by_a_key(open_center: Any) -> None:
+    center = await open_center(CALLBACK)
+    caller = await center.call()
+    await center.in_line(1)
+    caller.sink.on_dtmf("1")
+    await center.hears_of("queue.left")
+    left = next(e for e in center.events if e.type.value == "queue.left")
+    assert left.data == {"reason": "callback"}
+    assert await center.line.entries() == []
+    caller.hang_up()
+    await center.over()
+    assert center.events[-1].data["outcome"] == "callback_requested"
+
+
+async def test_two_ways_to_one_queue(open_center: Any) -> None:
+    """Each with a timer of its own; the earlier one counts."""
+    center = await open_center(queues=("sales", "support"))
+    ways = [Overflow(to="support", after_s=60), Overflow(to="support", after_s=0.1)]
+    await change(center, "sales", overflow=ways)
+    caller = await center.call()
+    await entered(center, "support", 1)
+    caller.hang_up()
+    await center.over()

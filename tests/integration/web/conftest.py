@@ -75,6 +75,7 @@ class Floor:
         self,
         call_id: UUID,
         kind: EventType,
+        /,
         *,
         queue: str | None = None,
         agent: str | None = None,

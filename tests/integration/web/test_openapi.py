@@ -94,6 +94,8 @@ async def call_id(site: Any) -> Any:
         ("agents/ann", "Agent"),
         ("reports/summary", "Summary"),
         ("reports/summary?interval=15&queue=sales", "Summary"),
+        ("reports/quality", "QualityReport"),
+        ("reports/quality?interval=60&queue=sales&agent=ann", "QualityReport"),
     ],
 )
 async def test_answers_are_as_described(
