@@ -88,6 +88,7 @@ async def call_id(site: Any) -> Any:
         ("calls/{}/transcript", "Transcript"),
         ("calls/{}/recordings", "RecordingList"),
         ("queues", "QueueList"),
+        ("reports/ewt", "WaitAccuracy"),
         ("queues/sales", "QueueDetail"),
         ("agents", "AgentList"),
         ("agents/ann", "Agent"),
