@@ -5,18 +5,20 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any
 
+from callcenter.acd.wait_time import Estimate
 from callcenter.config import Metrics
 from callcenter.storage.pool import Database
 from callcenter.storage.transcripts import TimedWord
-from callcenter.web.standing import Row, Standing, Wait, queue_rows, totals
+from callcenter.web.standing import Row, Standing, queue_rows, totals
 from callcenter.web.today import TodayReader
 
-Estimates = Callable[[], Awaitable[Mapping[str, Wait]]]
+Estimates = Callable[[], Awaitable[Mapping[str, Estimate]]]
 
 BATCH = 500
 RECENT_S = 60
 MAX_OPEN_CALLS = 200
 ENDED_CALLS = 12
+ESTIMATES_EVERY_S = 2.0
 
 _EVENTS = """
 SELECT e.*, c.queue AS call_queue, c.agent_id AS call_agent,
@@ -90,7 +92,7 @@ class LiveFeed:
     """Reads for watchers. ``queues`` are those that exist, listed even when nobody waits.
 
     Agents' rows are kept, so that only those who changed need to be read; ``estimates`` gives the estimated
-    waits by queue.
+    waits by queue and is asked every ``ESTIMATES_EVERY_S``.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class LiveFeed:
         self._today = TodayReader(database, thresholds or Metrics())
         self._estimates = estimates
         self._agents: dict[str, Row] = {}
+        self._waits: tuple[float, Mapping[str, Estimate]] = (0.0, {})
         self._lock = asyncio.Lock()
 
     async def last_event_id(self) -> int:
@@ -140,16 +143,24 @@ class LiveFeed:
             ended = [dict(row) for row in await connection.fetch(_ENDED, ENDED_CALLS)]
         agents = list(self._agents.values())
         today = await self._today.read(now)
-        estimates = await self._estimates() if self._estimates is not None else {}
+        waits = await self._estimated()
         names = sorted({*self._queues(), *lines})
         return Standing(
             now=now,
-            queues=queue_rows(names, lines, agents, today, estimates),
+            queues=queue_rows(names, lines, agents, today, waits),
             agents=agents,
             calls=calls,
             ended=ended,
             totals=totals(lines, agents, today),
         )
+
+    async def _estimated(self) -> Mapping[str, Estimate]:
+        due_s, waits = self._waits
+        now_s = asyncio.get_running_loop().time()
+        if self._estimates is not None and now_s >= due_s:
+            waits = await self._estimates()
+            self._waits = now_s + ESTIMATES_EVERY_S, waits
+        return waits
 
     def _keep_all(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep these agents and no others; one who did not change keeps the very row."""

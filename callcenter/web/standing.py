@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any
 
+from callcenter.acd.wait_time import Estimate
 from callcenter.reports.today import DayFigures
 
 Row = Mapping[str, Any]
-Wait = tuple[float | None, float | None]
-"""An estimated wait: p50 and p90, s; ``None`` where nothing can be said."""
 
 STATES = ("available", "reserved", "ringing", "talking", "wrap_up", "break", "offline")
-NOT_ESTIMATED: Wait = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def queue_rows(
     lines: Mapping[str, Row],
     agents: Sequence[Row],
     today: Mapping[str, DayFigures],
-    estimates: Mapping[str, Wait],
+    waits: Mapping[str, Estimate],
 ) -> list[Row]:
     """A row for each queue: its line (``waiting``, ``oldest_at``), estimate, day and agents."""
     counts = _by_queue(agents)
@@ -44,7 +43,7 @@ def queue_rows(
         {
             "name": name,
             **_line([lines[name]] if name in lines else []),
-            **_estimate(estimates.get(name, NOT_ESTIMATED)),
+            "estimated_wait": _wait(waits.get(name)),
             "today": _day(today.get(name, DayFigures())),
             "agents": _states(counts.get(name, Counter())),
         }
@@ -67,9 +66,11 @@ def _line(lines: Iterable[Row]) -> dict[str, Any]:
     return {"waiting": sum(line["waiting"] for line in lines), "oldest_at": min(since, default=None)}
 
 
-def _estimate(wait: Wait) -> dict[str, Any]:
-    p50_s, p90_s = wait
-    return {"ewt_p50_s": p50_s, "ewt_p90_s": p90_s}
+def _wait(wait: Estimate | None) -> dict[str, Any] | None:
+    if wait is None or wait.p50_s is None or wait.p90_s is None:
+        return None
+    # In whole seconds: what differs by less is no news.
+    return {"method": wait.method.value, "p50_s": ceil(wait.p50_s), "p90_s": ceil(wait.p90_s)}
 
 
 def _day(figures: DayFigures) -> dict[str, Any]:

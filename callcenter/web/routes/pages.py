@@ -143,9 +143,9 @@ def _first_view(standing: Standing) -> dict[str, Any]:
 
 def _queue(row: Mapping[str, Any]) -> dict[str, Any]:
     today, agents, level = row["today"], row["agents"], row["today"]["service_level"]["value"]
-    waits = [row["ewt_p50_s"], row["ewt_p90_s"]]
+    wait = row["estimated_wait"]
     return _with_text_times(row) | {
-        "wait_text": "–" if None in waits else " to ".join(map(_clock, waits)),
+        "wait_text": f"{_clock(wait['p50_s'])} to {_clock(wait['p90_s'])}" if wait else "–",
         "level_text": "–" if level is None else f"{100 * level:.0f} %",
         "answered_text": f"{today['answered']} of {today['offered']}",
         "agents_text": f"{agents['available']} free of {agents['signed_in']}",

@@ -70,8 +70,8 @@ function fillQueue(node, row) {
 }
 
 function waitText(row) {
-  if (row.ewt_p50_s === null) return "–";
-  return `${spell(row.ewt_p50_s)} to ${spell(row.ewt_p90_s)}`;
+  const wait = row.estimated_wait;
+  return wait ? `${spell(wait.p50_s)} to ${spell(wait.p90_s)}` : "–";
 }
 
 function levelText(today) {

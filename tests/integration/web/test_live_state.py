@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callcenter.acd.wait_time import Estimate, Method
 from callcenter.events import EventType
 from callcenter.web import board
 from callcenter.web.feed import LiveFeed
@@ -68,7 +69,7 @@ async def test_queues_tell_their_day(site: Any, database: Any) -> None:
         await site.floor.queued(await site.floor.start(), "support")
         await center.until(lambda center: center.totals["waiting"] == 2)
         assert center.rows["queues"]["sales"]["oldest_at"] is not None
-        assert center.rows["queues"]["sales"]["ewt_p50_s"] is None
+        assert center.rows["queues"]["sales"]["estimated_wait"] is None
         await abandon(site, call_id)
         await center.until(lambda center: center.rows["queues"]["sales"]["today"]["offered"] == 2)
         sales = center.rows["queues"]["sales"]
@@ -107,12 +108,13 @@ async def test_agents_are_counted_by_what_they_do(site: Any) -> None:
 
 
 async def test_estimates_are_those_of_who_makes_them(site: Any, database: Any) -> None:
-    async def estimates() -> dict[str, tuple[float | None, float | None]]:
-        return {"sales": (40.0, 100.0), "gone": (1.0, 2.0)}
+    async def estimates() -> dict[str, Estimate]:
+        return {name: Estimate(Method.FORMULA, 40.0, 100.0) for name in ("sales", "gone")}
 
     feed = LiveFeed(database, lambda: ["sales", "support"], estimates=estimates)
     sales, support = (await feed.standing()).queues
-    assert (sales["ewt_p50_s"], sales["ewt_p90_s"], support["ewt_p50_s"]) == (40.0, 100.0, None)
+    assert sales["estimated_wait"] == {"method": "formula", "p50_s": 40, "p90_s": 100}
+    assert support["estimated_wait"] is None
 
 
 async def test_agents_who_come_and_go(site: Any, database: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callcenter.acd.wait_time import UNAVAILABLE, Estimate, Method
 from callcenter.reports.today import DayFigures
 from callcenter.web import board as board_module
 from callcenter.web.board import Boards
@@ -56,10 +57,11 @@ def test_a_queue_with_its_day_and_its_agents() -> None:
         agents=agents,
         lines={"sales": {"waiting": 3, "oldest_at": NOON}},
         today={"sales": DayFigures(10, 7, 2, 1, 6), "night": DayFigures(1, 0, 1, 0, 0)},
-        waits={"sales": (30.0, 90.0)},
+        waits={"sales": Estimate(Method.FORMULA, 29.2, 90.0), "support": UNAVAILABLE},
     )
     sales, support = state.queues
-    assert (sales["waiting"], sales["oldest_at"], sales["ewt_p50_s"], sales["ewt_p90_s"]) == (3, NOON, 30, 90)
+    assert (sales["waiting"], sales["oldest_at"]) == (3, NOON)
+    assert sales["estimated_wait"] == {"method": "formula", "p50_s": 30, "p90_s": 90}
     assert sales["today"] == {
         "offered": 10,
         "answered": 7,
@@ -67,7 +69,7 @@ def test_a_queue_with_its_day_and_its_agents() -> None:
         "service_level": {"value": 0.75, "numerator": 6, "denominator": 8},
     }
     assert (sales["agents"]["signed_in"], sales["agents"]["talking"], sales["agents"]["offline"]) == (2, 1, 1)
-    assert (support["waiting"], support["oldest_at"], support["ewt_p50_s"]) == (0, None, None)
+    assert (support["waiting"], support["oldest_at"], support["estimated_wait"]) == (0, None, None)
     assert support["today"]["service_level"]["value"] is None
     assert support["agents"]["available"] == 1
     assert state.totals["agents"]["available"] == 1  # once, though in two queues
