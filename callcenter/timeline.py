@@ -327,8 +327,10 @@ def _wrap_up(call: _Call, event: Event) -> None:
 
 
 def _wrapped_up(call: _Call, event: Event) -> None:
-    entry = _handled_by(call, event.agent)
-    if entry is not None:
+    """The agent may have taken the same caller again before this was noted: what runs is ended."""
+    wrapping = [entry for entry in call.entries if entry.acw_since is not None]
+    own = [entry for entry in wrapping if event.agent in (None, entry.known["agent"])]
+    for entry in (own or wrapping)[:1]:
         entry.stop_acw(call.at)
 
 

@@ -7,6 +7,7 @@ knows nothing of telephones or of the program around it.
 from ivr.actions import (
     Action,
     CancelTimer,
+    Consented,
     Digit,
     Entered,
     Event,
@@ -16,18 +17,23 @@ from ivr.actions import (
     Input,
     JoinQueue,
     Listen,
+    LookedUp,
+    LookUp,
     NoInput,
     NoMatch,
     NotHeard,
     Play,
     Played,
     QueueEnded,
+    RecordWords,
     Speech,
     SpeechEnded,
     SpeechStarted,
     StartTimer,
     StopListening,
     StopPlaying,
+    SurveyAnswered,
+    SurveyOffered,
     Timeout,
     Transfer,
     TransferFailed,
@@ -40,12 +46,17 @@ from ivr.errors import FlowError, IvrError
 from ivr.flow import Flow
 from ivr.hours import Hours
 from ivr.load import check
+from ivr.lookup import Request, Secret, found
 from ivr.nodes import HangUpReason, QueueExit
+from ivr.part import RECOGNISED_VARIABLES
 from ivr.prompt import Prompt, Say, Wav
+from ivr.reading import closing, lookups, reads
 
 __all__ = [
+    "RECOGNISED_VARIABLES",
     "Action",
     "CancelTimer",
+    "Consented",
     "Digit",
     "Engine",
     "Entered",
@@ -61,6 +72,8 @@ __all__ = [
     "IvrError",
     "JoinQueue",
     "Listen",
+    "LookUp",
+    "LookedUp",
     "NoInput",
     "NoMatch",
     "NotHeard",
@@ -70,13 +83,18 @@ __all__ = [
     "Prompt",
     "QueueEnded",
     "QueueExit",
+    "RecordWords",
+    "Request",
     "Say",
+    "Secret",
     "Speech",
     "SpeechEnded",
     "SpeechStarted",
     "StartTimer",
     "StopListening",
     "StopPlaying",
+    "SurveyAnswered",
+    "SurveyOffered",
     "Timeout",
     "Transfer",
     "TransferFailed",
@@ -84,5 +102,9 @@ __all__ = [
     "VoicemailEnded",
     "Wav",
     "check",
+    "closing",
     "draw",
+    "found",
+    "lookups",
+    "reads",
 ]

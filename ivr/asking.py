@@ -31,6 +31,7 @@ class Then(Enum):
     LISTEN = auto()  # go on waiting
     LEAVE = auto()  # for the turn's target
     OPERATOR = auto()  # leave for the operator
+    RECORD = auto()  # what the caller says
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,14 @@ from itertools import pairwise
 from textwrap import shorten
 
 from ivr import nodes as node
+from ivr.consent import Consent
 from ivr.faq import Faq
 from ivr.flow import RETURN, Flow
 from ivr.layout import Layout, Pair, Point, Size, lay_out
+from ivr.lookup import Lookup
 from ivr.prompt import Item, NamedItem, WavItem
 from ivr.questions import Gather, Menu
+from ivr.survey import Survey
 
 MIN_WIDTH = 190.0
 HEADER = 26.0
@@ -35,6 +38,9 @@ _LOOKS = {
     "transfer": ("T", "#0f6d7a"),
     "hangup": ("H", "#a5283c"),
     "call": ("C", "#3d4f9f"),
+    "lookup": ("L", "#47652a"),
+    "consent": ("R", "#8c2f62"),
+    "survey": ("S", "#2f6f7f"),
     "faq": ("F", "#2f6b2f"),
 }
 _STYLE = """
@@ -161,6 +167,14 @@ def _text(flow: Flow, drawn: node.AnyNode) -> list[str]:
             return [*_said(flow, prompts), f"call ends: {reason}"]
         case node.Call():
             return [f"goes through {drawn.callee}"]
+        case Lookup(method=method, host=host, timeout_s=timeout_s):
+            known = f"into {', '.join(drawn.into)}" if drawn.into else "nothing wanted of the answer"
+            return [f"{method} {host}, up to {timeout_s:g} s", *_wrapped(known, 34)]
+        case Consent(prompts=prompts, record=record):
+            return [*_said(flow, prompts), f"recorded: {record}"]
+        case Survey(prompts=prompts, questions=questions, share=share):
+            asked = ", ".join(f"{question.id} ({question.kind})" for question in questions)
+            return [*_said(flow, prompts), *_wrapped(asked, 34), f"asked: {share:.0%} of the callers"]
 
 
 def _said(flow: Flow, items: Sequence[Item]) -> list[str]:

@@ -26,11 +26,16 @@ from ivr import actions as act
 from ivr import nodes as node
 from ivr.answering import asking
 from ivr.asking import Asking, Then, Turn
+from ivr.consent import Consent
+from ivr.dip import Dip
+from ivr.exchange import AskingConsent, Exchange, Interview
 from ivr.flow import RETURN, Flow
 from ivr.hearing import Hearing
+from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
-from ivr.prompt import Prompt
+from ivr.prompt import Prompt, render
 from ivr.questions import Gather, Menu, Question
+from ivr.survey import Survey
 from ivr.walk import Walk
 
 MAX_DIALLED_AHEAD = 64
@@ -49,6 +54,7 @@ class Phase(Enum):
     LISTENING = auto()  # a key or the timer
     QUEUED = auto()
     RECORDING = auto()
+    LOOKING_UP = auto()  # the answer and the end of the prompt
     TRANSFERRING = auto()
     ENDED = auto()
 
@@ -69,13 +75,14 @@ class Engine:
         self._walk = Walk(flow, {**variables, "caller": caller, "called": called})
         self._out: list[act.Action] = []
         self._hears = hears
-        self._asking: Asking | None = None
+        self._asking: Asking | Exchange | None = None
         self._hearing: Hearing | None = None
         self._ahead: deque[str] = deque(maxlen=MAX_DIALLED_AHEAD)
         self._late_terminator: tuple[str, datetime] | None = None
         self._last_id = 0
         self._play_id = 0
         self._timer_id: int | None = None
+        self._dip: Dip | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -117,6 +124,10 @@ class Engine:
                 self._run(self._walk.node.target(reason), now)
             case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._walk.node, node.Voicemail):
                 self._run(self._walk.node.next, now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._asking, Interview):
+                self._run(self._take(self._asking.recorded()), now)
+            case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
+                self._run(self._dipped(self._dip, event), now)
             case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
                 self._run(self._walk.node.failed, now)
         return self._taken()
@@ -169,6 +180,15 @@ class Engine:
                 )
             case node.HangUp():
                 return self._prompt(tuple(self._walk.rendered(self._walk.node.prompts)), barge_in=False)
+            case Lookup():
+                self._look_up(self._walk.node)
+                return None
+            case Consent():
+                self._asking = AskingConsent(self._walk, self._walk.node, self._hears)
+                return self._take(self._asking.opening())
+            case Survey():
+                self._asking = Interview(self._walk, self._walk.node)
+                return self._take(self._asking.opening())
             case _:
                 assert_never(self._walk.node)
 
@@ -179,7 +199,16 @@ class Engine:
         return target
 
     def _join(self, entered: node.Queue) -> None:
-        join = act.JoinQueue(entered.queue, entered.priority, entered.exit_key, entered.announce_position)
+        join = act.JoinQueue(
+            entered.queue,
+            entered.priority,
+            entered.exit_key,
+            entered.announce_position,
+            comes_back=entered.answered is not None,
+            skills=dict(entered.skills),
+            preferred_agent=render(entered.preferred_agent, self.variables),
+            callback_key=entered.callback_key,
+        )
         self._wait(Phase.QUEUED, join)
 
     def _wait(self, phase: Phase, action: act.Action) -> None:
@@ -233,6 +262,8 @@ class Engine:
             if self._hearing is not None and self._hearing.is_pending:
                 self._stop_listening()
             self._run(self._key(digit, now), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
+            self._run(self._dial_ahead(self._dip, digit), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
@@ -269,6 +300,10 @@ class Engine:
             case Then.LISTEN:
                 self.phase = Phase.LISTENING
                 return None
+            case Then.RECORD:
+                assert isinstance(self._asking, Interview)
+                self._wait(Phase.RECORDING, self._asking.recording())
+                return None
             case Then.LEAVE:
                 return turn.target
             case Then.OPERATOR:
@@ -280,6 +315,43 @@ class Engine:
         if self._hearing is not None and self._hearing.is_pending:
             return self._take(self._asking.deafened())
         return self._take(self._asking.timed_out())
+
+    # Lookups.
+
+    def _look_up(self, entered: Lookup) -> None:
+        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
+        self._last_id += 1
+        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
+        self._dip = Dip(self._last_id)
+        if not entered.barge_in:
+            self._ahead.clear()
+        prompts = tuple(self._walk.rendered(entered.prompts))
+        if prompts and not self._ahead:
+            self._last_id += 1
+            self._dip.play_id = self._last_id
+            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
+        self.phase = Phase.LOOKING_UP
+
+    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
+        """Go on when the answer is there and the prompt is over."""
+        dip.take(event)
+        entered = self._walk.node
+        if not dip.is_over or not isinstance(entered, Lookup):
+            return None
+        self._dip = None
+        if dip.values is None:
+            return entered.failed
+        self.variables.update(dip.values)
+        return entered.next
+
+    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
+        if not getattr(self._walk.node, "barge_in", False):
+            return None
+        self._ahead.append(digit)
+        if dip.play_id is None:
+            return None
+        self._out.append(act.StopPlaying())
+        return self._dipped(dip, act.Played(dip.play_id))
 
     # Words.
 
@@ -330,7 +402,7 @@ class Engine:
             self._out.append(act.StopPlaying())
             self.phase = Phase.LISTENING
 
-    def _deafened(self, question: Asking, hearing: Hearing) -> str | None:
+    def _deafened(self, question: Asking | Exchange, hearing: Hearing) -> str | None:
         """Go on without words; a prompt that plays, or a caller who thinks, is not disturbed."""
         is_pending = hearing.is_pending
         self._stop_listening()

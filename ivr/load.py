@@ -12,7 +12,7 @@ from ivr.document import Document, Place, read
 from ivr.errors import FlowError
 from ivr.faq import Faq, FaqText
 from ivr.flow import Flow, FlowText, SubFlowText
-from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_by
+from ivr.graph import Outside, Traits, bad_names, bad_paths, bad_sounds, traits, written_by
 from ivr.nodes import Call
 from ivr.part import RESERVED_VARIABLES, Part
 from ivr.sayings import bad_faq, bad_sayings, missing_texts
@@ -36,15 +36,23 @@ PartT = TypeVar("PartT", bound=Part)
 
 
 def check(
-    path: Path, queues: Collection[str] | None = None, warn: Callable[[FlowError], None] | None = None
+    path: Path,
+    queues: Collection[str] | None = None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+    *,
+    warn: Callable[[FlowError], None] | None = None,
 ) -> Flow:
     """Load a flow and all it calls, and prove that every path leads somewhere.
 
-    ``queues`` are the names of the queues that exist; without it any queue will do. Raises ``FlowError``
-    with the first problem: ``file:line: node NAME: field: what is wrong``. ``warn`` is told of what is not
-    as it should be, but does no harm: texts that are missing in a language that callers can choose.
+    ``queues`` and ``skills`` are the names of those that exist, ``lookup_hosts`` the hosts (``host`` or
+    ``host:port``) that lookups may ask; without them any will do. Raises ``FlowError`` with the first
+    problem: ``file:line: node NAME: field: what is wrong``. ``warn`` is told of what is not as it should be,
+    but does no harm: texts that are missing in a language that callers can choose.
     """
-    loader = _Loader(frozenset(queues) if queues is not None else None, warn or _say_nothing)
+    known = (queues, skills, lookup_hosts)
+    outside = Outside(*(None if names is None else frozenset(names) for names in known))
+    loader = _Loader(outside, warn or _say_nothing)
     return loader.file(path, ())
 
 
@@ -55,8 +63,8 @@ def _say_nothing(_warning: FlowError) -> None:
 class _Loader:
     """The files and flows of one ``check``; each is read and proved once."""
 
-    def __init__(self, queues: frozenset[str] | None, warn: Callable[[FlowError], None]) -> None:
-        self._queues = queues
+    def __init__(self, outside: Outside, warn: Callable[[FlowError], None]) -> None:
+        self._outside = outside
         self._warn = warn
         self._faqs: dict[Path, tuple[Document, FaqText]] = {}
         self._texts: dict[Path, tuple[Document, FlowText]] = {}
@@ -94,7 +102,7 @@ class _Loader:
                 callee = self._callee(document, text, node, at, (*trail, key))
                 flows[node.callee], inner[node.callee] = callee
         flow = replace(_resolved(document.path, text, name, flows), faqs=self._faqs_of(document, place, body))
-        for problem in bad_names(flow, self._queues, _variables(text)):
+        for problem in bad_names(flow, self._outside, _variables(text)):
             raise document.error((*place, *problem.at), problem.text)
         for problem in bad_sayings(flow):
             raise document.error((*place, *problem.at), problem.text)

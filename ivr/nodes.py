@@ -7,11 +7,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ivr.cases import Case
+from ivr.consent import Consent
 from ivr.faq import Faq
+from ivr.lookup import Lookup
 from ivr.node import Edge, Node
 from ivr.part import Language, Name, NewVariable, Seconds, as_list, problem
 from ivr.prompt import Item, Prompts, SomePrompts, Template
 from ivr.questions import Gather, Menu, Question
+from ivr.survey import Survey
 
 
 class HangUpReason(StrEnum):
@@ -24,13 +27,15 @@ class HangUpReason(StrEnum):
 
 
 class QueueExit(StrEnum):
-    """Why a caller comes back from a queue without having spoken to anyone."""
+    """Why a caller comes back from a queue; only with ``ANSWERED`` having spoken to somebody."""
 
     TIMEOUT = "timeout"
     EMPTY = "empty"
     FULL = "full"
     CLOSED = "closed"
     KEY = "key"
+    CALLBACK = "callback"
+    ANSWERED = "answered"
 
 
 class Play(Node):
@@ -82,30 +87,48 @@ class Set(Node):
         yield Edge("", self.next, ("next",))
 
 
-class Queue(Node):
-    """Wait for an agent. A caller who is answered does not come back; every other way out has a target.
+QueueKey = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
-    ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
-    caller leave for ``key``; ``announce_position`` has the position said while waiting.
+
+class Queue(Node):
+    """Wait for an agent. Every way out has a target; ``answered`` may be left out.
+
+    With ``answered`` a caller whom the agent has left goes on there (a survey, say), else the call ends with
+    the conversation.
+    ``priority`` is the caller's place before others in the same queue, higher first. ``skills`` are levels
+    that the agent must have on top of what the queue asks for. ``preferred_agent``, such as
+    ``{last_agent}``, is waited for alone for as long as the queue says. ``exit_key`` lets the caller leave
+    for ``key``, ``callback_key`` for ``callback``, where the flow hands over the wish to be called back;
+    ``announce_position`` has the position said while waiting.
     """
 
     kind: Literal["queue"]
     queue: Name
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    skills: Annotated[Mapping[Name, Annotated[int, Field(ge=1, le=10)]], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+    preferred_agent: Template = ""
     announce_position: bool = True
-    exit_key: Annotated[str, Field(pattern=r"^[0-9*#]$")] | None = None
+    exit_key: QueueKey | None = None
+    callback_key: QueueKey | None = None
     timeout: Name
     empty: Name
     full: Name
     closed: Name
     key: Name | None = None
+    callback: Name | None = None
+    answered: Name | None = None
 
     @model_validator(mode="after")
     def _key_has_a_target(self) -> Self:
-        if self.exit_key is not None and self.key is None:
-            raise problem("is missing: the target of exit_key", "key")
-        if self.exit_key is None and self.key is not None:
-            raise problem("is missing: the key that leads to the target key", "exit_key")
+        for key, target in (("exit_key", "key"), ("callback_key", "callback")):
+            if getattr(self, key) is not None and getattr(self, target) is None:
+                raise problem(f"is missing: the target of {key}", target)
+            if getattr(self, key) is None and getattr(self, target) is not None:
+                raise problem(f"is missing: the key that leads to the target {target}", key)
+        if self.exit_key is not None and self.exit_key == self.callback_key:
+            raise problem(f"{self.exit_key} is the exit_key, too", "callback_key")
         return self
 
     def target(self, reason: QueueExit) -> str:
@@ -116,7 +139,8 @@ class Queue(Node):
         """The ways out that have a target."""
         for reason in QueueExit:
             if (target := getattr(self, reason)) is not None:
-                label = f"key {self.exit_key}" if reason is QueueExit.KEY else str(reason)
+                keys = {QueueExit.KEY: self.exit_key, QueueExit.CALLBACK: self.callback_key}
+                label = f"key {keys[reason]}" if reason in keys else str(reason)
                 yield Edge(label, target, (str(reason),))
 
 
@@ -195,6 +219,9 @@ _KINDS = (
     "transfer",
     "hangup",
     "call",
+    "lookup",
+    "consent",
+    "survey",
     "faq",
 )
 
@@ -215,6 +242,9 @@ AnyNode = Annotated[
     | Annotated[Transfer, Tag("<transfer>")]
     | Annotated[HangUp, Tag("<hangup>")]
     | Annotated[Call, Tag("<call>")]
+    | Annotated[Lookup, Tag("<lookup>")]
+    | Annotated[Consent, Tag("<consent>")]
+    | Annotated[Survey, Tag("<survey>")]
     | Annotated[Faq, Tag("<faq>")],
     Discriminator(
         _kind_tag, custom_error_type="kind", custom_error_message="must be one of " + ", ".join(_KINDS)
@@ -225,12 +255,16 @@ AnyNode = Annotated[
 def prompts_of(node: Node) -> Iterator[tuple[tuple[str | int, ...], Item]]:
     """Every prompt of a node with the place where it stands within the node."""
     groups: list[tuple[tuple[str | int, ...], tuple[Item, ...]]] = []
-    if isinstance(node, Play | Voicemail | HangUp | Question):
+    if isinstance(node, Play | Voicemail | HangUp | Question | Lookup | Consent | Survey):
         groups.append((("prompts",), node.prompts))
     if isinstance(node, Question):
         groups.append((("say_or_press",), node.say_or_press))
         groups.append((("no_input", "prompts"), node.no_input.prompts))
         groups.append((("no_match", "prompts"), node.no_match.prompts))
+    if isinstance(node, Survey):
+        groups.append((("again",), node.again))
+        for number, question in enumerate(node.questions):
+            groups.append((("questions", number, "prompt"), question.prompt))
     if isinstance(node, Faq):
         groups.append((("more",), node.more))
     for place, items in groups:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ivr import nodes as node
-from ivr.cases import Case, HoursCase, PrefixCase, VariableCase, WithheldCase
+from ivr.cases import Case, ClosedCase, HoursCase, PrefixCase, VariableCase, WithheldCase
 from ivr.choices import Operator, Repeat
 from ivr.flow import RETURN, Flow
 from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render, variables_of
@@ -94,6 +94,8 @@ class Walk:
                 return caller.startswith(case.caller_prefix)
             case WithheldCase():
                 return case.caller_withheld != any(character.isdigit() for character in caller)
+            case ClosedCase():
+                return case.closed == (self.variables.get("closed") == "yes")
 
     def rendered(self, items: tuple[Item, ...]) -> Iterator[Prompt]:
         """The prompts as they are heard; texts that come out empty are left out."""

@@ -32,7 +32,8 @@ class HangUpAskedError(CallCenterError):
 class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
-    ``expected_agent`` is the reference of the leg token of the agent who is being dialled.
+    ``expected_agents`` are the references of the leg tokens of the agents who are being dialled. Without
+    ``is_recordable``, where callers have not consented, conversations are neither recorded nor written down.
     """
 
     call_id: UUID
@@ -43,7 +44,8 @@ class CallContext:
     tasks: asyncio.TaskGroup
     started_s: float
     state: CallState = field(default=CallState.IVR)
-    expected_agent: str = ""
+    expected_agents: set[str] = field(default_factory=set)
+    is_recordable: bool = True
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""

@@ -42,7 +42,8 @@ class Conversation:
     async def run(self) -> EndedBy:
         """Talk until somebody hangs up; the events are written whatever happens."""
         context = self._context
-        self._write(EventType.AGENT_CONNECTED, at=self._answered_at)
+        refused = {} if context.is_recordable else {"recorded": False}
+        self._write(EventType.AGENT_CONNECTED, at=self._answered_at, **refused)
         by = EndedBy.SYSTEM
         try:
             async with AsyncExitStack() as stack:
@@ -65,6 +66,8 @@ class Conversation:
     async def _taps(self, stack: AsyncExitStack) -> list[tuple[Tap, ...]]:
         taps: list[list[Tap]] = [[], []]
         services = self._context.services
+        if not self._context.is_recordable:
+            return [(), ()]
         if services.settings.recording.enabled:
             sound = await stack.enter_async_context(SoundFile(self._context, "conversation", channels=2))
             taps[CALLER].append(sound.tap(CALLER))
@@ -146,7 +149,9 @@ class Conversation:
     async def _transfer(self, command: Command) -> EndedBy | None:
         info = self._context.caller.info
         try:
-            await self._context.services.gateways[info.gateway].transfer(info.call_ref, command.argument)
+            await self._context.services.gateways[info.gateway].transfer(
+                info.call_ref, command.arguments["number"]
+            )
         except GatewayError as error:
             if not command.done.done():
                 command.done.set_exception(error)
@@ -154,7 +159,7 @@ class Conversation:
         except BaseException:
             refuse(command, self._context.state)
             raise
-        self._write(EventType.TRANSFER_BLIND, to=command.argument)
+        self._write(EventType.TRANSFER_BLIND, to=command.arguments["number"])
         done(command)
         return EndedBy.TRANSFER
 

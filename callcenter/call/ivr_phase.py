@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import ivr
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.hearing import Hearing
-from callcenter.call.signals import Command, Gone, Key, Played, Spoke, TimerFired
+from callcenter.call.signals import Command, Gone, Key, LookedUp, Played, Spoke, TimerFired
+from callcenter.call.survey import write_survey
 from callcenter.errors import CallCenterError
 from callcenter.events import EventType
 
 log = logging.getLogger(__name__)
 
-Step = ivr.JoinQueue | ivr.Voicemail | ivr.Transfer | ivr.HangUp
+Step = ivr.JoinQueue | ivr.Voicemail | ivr.RecordWords | ivr.Transfer | ivr.HangUp
 """What the engine asks for that is not done by playing and listening."""
 
 
@@ -25,6 +26,7 @@ class IvrPhase:
         self._engine = engine
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._playing: asyncio.Task[None] | None = None
+        self._looking_up: asyncio.Task[None] | None = None
         self._hearing: Hearing | None = None
 
     async def next_step(self, event: ivr.Event | None) -> Step:
@@ -61,6 +63,8 @@ class IvrPhase:
             case TimerFired(timer) if timer in self._timers:
                 del self._timers[timer]
                 return self._feed(ivr.Timeout(timer))
+            case LookedUp(lookup_id, values):
+                return self._feed(ivr.LookedUp(lookup_id, values))
             case Gone(party) if party is self._context.caller:
                 self._feed(ivr.HungUp())
                 raise CallerGoneError(self._context.services.now())
@@ -99,6 +103,23 @@ class IvrPhase:
                 journal.write(EventType.IVR_NO_INPUT, node=node)
             case ivr.NoMatch(node):
                 journal.write(EventType.IVR_NO_MATCH, node=node)
+            case ivr.LookUp():
+                self._looking_up = self._context.tasks.create_task(
+                    self._look_up(action), name=f"lookup of call {self._context.call_id}"
+                )
+            case ivr.Consented(node, given):
+                self._context.is_recordable = given
+                journal.write(EventType.IVR_INPUT, node=node, kind="consent", value="yes" if given else "no")
+            case ivr.SurveyOffered() | ivr.SurveyAnswered():
+                write_survey(journal, action)
+
+    async def _look_up(self, action: ivr.LookUp) -> None:
+        context = self._context
+        began_s = context.seconds()
+        values = await context.services.look_up(action)
+        result, ms = "failed" if values is None else "ok", round((context.seconds() - began_s) * 1000)
+        context.journal.write(EventType.IVR_LOOKUP, node=action.node, result=result, ms=ms)
+        context.inbox.put(LookedUp(action.lookup_id, values))
 
     async def _play(self, play_id: int, prompts: Sequence[ivr.Prompt]) -> None:
         try:
@@ -145,5 +166,7 @@ class IvrPhase:
     async def _settle(self) -> None:
         for timer in list(self._timers):
             self._cancel_timer(timer)
+        if self._looking_up is not None:
+            self._looking_up.cancel()
         self._stop_hearing()
         await self._stop_playing()

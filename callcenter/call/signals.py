@@ -1,7 +1,8 @@
 """What a call session is told, one at a time, through its inbox."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,14 @@ class DialFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A lookup of the flow is over; ``values`` are ``None`` where it failed."""
+
+    lookup_id: int
+    values: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A voicemail ended by itself: silence, or the longest time allowed."""
 
@@ -89,11 +98,23 @@ class Command:
     """Somebody asks through the API. ``done`` gets ``None`` or the error to answer with."""
 
     name: str
-    argument: str
+    arguments: Mapping[str, str]
     done: asyncio.Future[None]
 
 
-Signal = Key | Spoke | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+Signal = (
+    Key
+    | Spoke
+    | Gone
+    | Played
+    | TimerFired
+    | Offered
+    | AgentArrived
+    | DialFailed
+    | LookedUp
+    | Recorded
+    | Command
+)
 
 
 class Inbox:

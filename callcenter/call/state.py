@@ -6,6 +6,7 @@
      ^               │  <──unring──┘                       │                        │
      └────leave──────┘                                     └────────end─────────────┘──> ENDED
     IVR ──record──> VOICEMAIL ──recorded──> IVR
+    TALKING, HELD ──release──> IVR                 the conversation is over, the caller goes on
 """
 
 from enum import Enum
@@ -35,6 +36,7 @@ class CallInput(Enum):
     CONNECT = "connect"
     HOLD = "hold"
     RESUME = "resume"
+    RELEASE = "release"
     RECORD = "record"
     RECORDED = "recorded"
     END = "end"
@@ -46,8 +48,8 @@ TABLE: dict[CallState, dict[CallInput, CallState]] = {
     _S.IVR: {_I.JOIN: _S.QUEUED, _I.RECORD: _S.VOICEMAIL, _I.END: _S.ENDED},
     _S.QUEUED: {_I.RING: _S.RINGING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
     _S.RINGING: {_I.UNRING: _S.QUEUED, _I.CONNECT: _S.TALKING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
-    _S.TALKING: {_I.HOLD: _S.HELD, _I.END: _S.ENDED},
-    _S.HELD: {_I.RESUME: _S.TALKING, _I.END: _S.ENDED},
+    _S.TALKING: {_I.HOLD: _S.HELD, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.HELD: {_I.RESUME: _S.TALKING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
     _S.VOICEMAIL: {_I.RECORDED: _S.IVR, _I.END: _S.ENDED},
     _S.ENDED: {},
 }

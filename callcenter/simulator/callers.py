@@ -18,6 +18,7 @@ from callcenter.simulator.scenario import (
     Script,
 )
 from callcenter.simulator.speaking import Talker
+from callcenter.simulator.surveyed import take_survey
 from callcenter.simulator.truth import CallTruth, Pressed, Said
 from callcenter.simulator.world import Meeting, World, any_set
 
@@ -181,6 +182,8 @@ class Caller:
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)
                 meeting.parted.clear()
+        if meeting.truth.parted_at is not None and meeting.truth.ended_at is None:
+            await take_survey(self._world, meeting)
 
     async def _leave_message(self, meeting: Meeting, line: Line) -> None:
         plan, world = self._plan, self._world

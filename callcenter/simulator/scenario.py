@@ -34,6 +34,7 @@ QUESTIONS = {
 
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
+SURVEY_KEY, DECLINE_KEY = "1", "2"
 AGENT_NAMES = ("alice", "bob", "carol", "dave")
 _CALLER_AREAS = tuple(range(212, 220)) + tuple(range(301, 320))
 _AGENT_AREA = 206
@@ -88,6 +89,7 @@ class CallerPlan:
     account: str = ""
     words: tuple[str, ...] = ()
     ends: Speaker = Speaker.CALLER
+    survey: tuple[str, ...] = ()
     hold_after: int | None = None
     hold_s: float = 2.5
     fault: Fault = Fault.NONE
@@ -132,7 +134,7 @@ class Scenario:
             plan = _caller(rng, index, script, next(starts))
             if script is Script.ABANDON:
                 plan = replace(plan, patience_s=next(patience))
-            plans.append(plan)
+            plans.append(_surveyed(seed, plan) if plan.ends is Speaker.AGENT else plan)
         return cls(
             tuple(_with_a_hold(plans)), tuple(_agent(seed, index) for index in range(agents)), seed=seed
         )
@@ -216,6 +218,13 @@ def _words(rng: random.Random, script: Script, topic: Topic) -> tuple[str, ...]:
             return (QUESTIONS_WORDS, rng.choice(tuple(QUESTIONS)))
         case _:
             return ()
+
+
+def _surveyed(seed: int, plan: CallerPlan) -> CallerPlan:
+    """What the caller will say of the call; drawn apart, so that the rest of the day stays as it is."""
+    rng = random.Random(f"survey {plan.number} {seed}")  # noqa: S311 - not a secret
+    whole = (SURVEY_KEY, rng.choice("34555"), rng.choice(("6", "8", "9", "10", "10")))
+    return replace(plan, survey=rng.choice((whole, whole, whole, whole[:2], (DECLINE_KEY,), ())))
 
 
 def _spaced(rng: random.Random, turns: list[Turn]) -> list[PlannedTurn]:

@@ -7,8 +7,9 @@ from uuid import UUID
 class CallControl(Protocol):
     """Carries a command to the process that holds the call's media, whichever that is."""
 
-    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
-        """Do ``hold``, ``resume``, ``hangup`` or ``transfer`` (``argument``: the number).
+    async def control(self, call_id: UUID, command: str, **arguments: str) -> None:
+        """Do ``hold``, ``resume``, ``hangup``, ``transfer`` (``number``) or ``disposition`` (``agent`` and
+        ``disposition``, what the agent calls the result).
 
         Raises ``NotFoundError`` for a call that is not open and ``TransitionError`` where the call's
         state does not allow the command.

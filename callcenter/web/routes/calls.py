@@ -107,11 +107,11 @@ class CallRoutes:
     async def transfer(self, request: web.Request) -> web.Response:
         """Hand the caller over to a number or a queue."""
         body = parse_body(models.TransferBody, await request.read(), request.content_type)
-        return await self._command(request, "transfer", body.to)
+        return await self._command(request, "transfer", number=body.to)
 
-    async def _command(self, request: web.Request, command: str, argument: str = "") -> web.Response:
+    async def _command(self, request: web.Request, command: str, **arguments: str) -> web.Response:
         record = await self._visible(request)
-        await self._control.control(record.call_id, command, argument)
+        await self._control.control(record.call_id, command, **arguments)
         return web.Response(status=204)
 
     async def _visible(self, request: web.Request) -> CallRecord:

@@ -120,7 +120,7 @@ async def test_commands_reach_the_call(site: Any, command: str, body: Any) -> No
     call_id = await site.floor.start()
     status, _ = await site.send("POST", f"{CALLS}/{call_id}/{command}", body)
     assert status == 204
-    assert site.control.asked == [(call_id, command, "+15125550111" if body else "")]
+    assert site.control.asked == [(call_id, command, {"number": "+15125550111"} if body else {})]
 
 
 @pytest.mark.parametrize(("refuse", "status"), [("state", 409), ("gone", 404)])

@@ -17,11 +17,14 @@ from ivr import (
     HungUp,
     JoinQueue,
     Listen,
+    LookedUp,
+    LookUp,
     NotHeard,
     Play,
     Played,
     QueueEnded,
     QueueExit,
+    RecordWords,
     Speech,
     SpeechEnded,
     SpeechStarted,
@@ -78,14 +81,16 @@ class Session:
                 case StopListening():
                     assert self.listen is not None
                     self.listen = None
-                case JoinQueue() | Voicemail() | Transfer():
+                case JoinQueue() | Voicemail() | RecordWords() | Transfer() | LookUp():
                     assert self.listen is None
+                    assert self.away is None
                     self.away = action
                 case HangUp():
                     assert self.listen is None
                     self.ended = True
         under_way = [thing for thing in (self.playing, self.timer, self.away) if thing is not None]
-        assert self.ended or len(under_way) == 1
+        beside = isinstance(self.away, LookUp) and self.playing is not None
+        assert self.ended or len(under_way) == (2 if beside else 1)
 
     def before(self, event: Event) -> None:
         """What the outside world has done by the time the event comes."""
@@ -96,9 +101,11 @@ class Session:
                 self.timer = None
             case QueueEnded() if isinstance(self.away, JoinQueue):
                 self.away = None
-            case VoicemailEnded() if isinstance(self.away, Voicemail):
+            case VoicemailEnded() if isinstance(self.away, Voicemail | RecordWords):
                 self.away = None
             case TransferFailed() if isinstance(self.away, Transfer):
+                self.away = None
+            case LookedUp(lookup_id) if isinstance(self.away, LookUp) and lookup_id == self.away.lookup_id:
                 self.away = None
             case HungUp():
                 self.ended = True
@@ -108,8 +115,10 @@ class Session:
         match self.away:
             case JoinQueue():
                 return QueueEnded(reason)
-            case Voicemail():
+            case Voicemail() | RecordWords():
                 return VoicemailEnded(2.0)
+            case LookUp(lookup_id) if self.playing is None or digit in "01":
+                return LookedUp(lookup_id, {"name": "Ann"} if digit == "1" else None)
             case Transfer():
                 return TransferFailed()
         if self.playing is not None:
@@ -124,6 +133,7 @@ surprise = st.one_of(
     st.sampled_from(QueueExit).map(QueueEnded),
     st.builds(Played, st.integers(0, 20)),
     st.builds(Timeout, st.integers(0, 20)),
+    st.builds(LookedUp, st.integers(0, 20), st.sampled_from([None, {"name": "Ann"}])),
     st.sampled_from([Played(), VoicemailEnded(2.0), TransferFailed(), Digit(""), Digit("12")]),
 )
 WORDS = (
