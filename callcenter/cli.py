@@ -17,6 +17,7 @@ from callcenter.command import Commands, Handler, Parser, command, load_settings
 from callcenter.errors import CallCenterError, UsageError
 from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
+from callcenter.staffing_cli import add_staffing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +64,7 @@ def _parser() -> Parser:
     _add_user(commands)
     add_transcribe(commands)
     add_asr(commands)
+    add_staffing(commands)
     return parser
 
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "reports": {"storage"},
     "acd": {"storage"},
     "simulation": {"acd.policy"},
-    "staffing": {"acd.policy", "simulation", "storage", "reports"},
+    "staffing": {"acd.policy", "simulation"},
     "call": {"acd", "storage", "telephony", "media", "asr", "ivr"},
     "web": {"acd", "storage", "reports"},
     "simulator": {"media", "telephony.twilio_signature"},
@@ -44,6 +44,8 @@ ONLY_IN = {
     "jiwer": ["asr/scoring.py", "callcenter/demo/wer.py"],
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
     "ray": ["asr/cluster.py"],
+    "statsmodels": ["callcenter/staffing/trend.py"],
+    "matplotlib": ["callcenter/staffing/plot.py"],
 }
 
 PURE = [
@@ -72,6 +74,9 @@ PURE = [
     "callcenter/simulation/model.py",
     "callcenter/simulation/result.py",
     "callcenter/staffing/erlang.py",
+    "callcenter/staffing/forecast.py",
+    "callcenter/staffing/plan.py",
+    "callcenter/staffing/what_if.py",
     "callcenter/reports/definitions.py",
     "callcenter/reports/fcr.py",
     "callcenter/reports/intervals.py",
