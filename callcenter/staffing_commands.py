@@ -242,17 +242,14 @@ def _as_text(made: _Plan) -> str:
         f"calls: {made.method}",
         f"wanted: {promise}; handle time {wish.aht_s:.0f} s, {patience}, shrinkage {wish.shrinkage:.0%}",
     ]
-    rows: list[Sequence[str]] = [
-        ("interval", "calls", "load", "C", "A", "agents", "paid", "in time", "wait s", "busy")
-    ]
-    rows += [_need_as_cells(need) for need in made.needs if need.calls > 0]
-    lines += _table(rows)
+    head = ("interval", "calls", "load", "C", "A", "agents", "paid", "in time", "wait s", "busy")
+    lines += _table([head, *(_need_as_cells(need) for need in made.needs if need.calls > 0)])
     lines.append(f"paid hours: {_paid_hours(made):.1f}")
     if made.outcomes:
         days = made.outcomes[0].days
         lines.append(f"what if, simulated {days} times:")
-        head = ("scenario", "calls", "in time", "ASA s", "hung up", "busy")
-        lines += _table([head, *(_outcome_as_cells(one) for one in made.outcomes)])
+        what = ("scenario", "calls", "in time", "ASA s", "hung up", "busy")
+        lines += _table([what, *(_outcome_as_cells(one) for one in made.outcomes)])
     return "\n".join(lines) + "\n"
 
 

@@ -44,7 +44,8 @@ def draw(
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     lower.xaxis.set_major_locator(locator)
     lower.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    lower.set_xlim(ends[0], ends[-1])
+    busy = [index for index, need in enumerate(needs) if need.calls > 0] or [0]
+    lower.set_xlim(ends[busy[0]], ends[busy[-1] + 1])
     try:
         # Without a date and with fixed ids the same plan is the same file.
         with mpl.rc_context({"svg.hashsalt": "callcenter"}):
