@@ -1,14 +1,19 @@
 """The trend of daily totals, by statsmodels (extra ``staffing``)."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import statsmodels.api as sm
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 LONGEST_GROWTH_DAYS = 91
 """A trend is followed so far into the future and then stays where it is."""
+
+MOST_GROWTH = 2.0
+"""No trend doubles the calls, or halves them: so few weeks do not tell as much."""
 
 
 def totals_by_trend(
@@ -29,8 +34,19 @@ def totals_by_trend(
         family=sm.families.Poisson(),
         var_weights=np.array([weights[day] for day in past]),
     )
-    expected = model.fit().predict(_rows(wanted, weekdays, last))
+    with warnings.catch_warnings():
+        # A past without any noise is fitted exactly, which is no harm here.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        fitted = model.fit()
+    then = fitted.predict(_rows(wanted, weekdays, last))
+    now = fitted.predict(_rows([min(day, _same_weekday(day, last)) for day in wanted], weekdays, last))
+    expected = np.clip(then, now / MOST_GROWTH, now * MOST_GROWTH)
     return {day: float(value) for day, value in zip(wanted, expected, strict=True)}
+
+
+def _same_weekday(day: date, last: date) -> date:
+    """The last day of the past that is the same weekday."""
+    return last - timedelta(days=(last.weekday() - day.weekday()) % 7)
 
 
 def _rows(days: Sequence[date], weekdays: Sequence[int], last: date) -> npt.NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callcenter.errors import UsageError
-from callcenter.simulation import AgentModel, DayModel, DayResult, LogNormal, QueueModel, Rings, Simulation
+from callcenter.simulation import AgentModel, DayModel, LogNormal, QueueModel, Rings, Simulation
 from callcenter.simulation.result import together
 from callcenter.staffing.plan import Need, Wish
 
@@ -104,7 +104,7 @@ def _model(changes: Sequence[Change], needs: Sequence[Need], interval_s: float, 
     for change in changes:
         match change.what:
             case "agents":
-                agents = [change.apply(count) for count in agents]
+                agents = [change.apply(count) if count else 0.0 for count in agents]
             case "calls":
                 calls = [change.apply(count) for count in calls]
             case "aht":
@@ -139,6 +139,3 @@ def _shifts(number: int, counts: Sequence[int], interval_s: float) -> tuple[tupl
             start_s = shifts.pop()[0]
         shifts.append((start_s, end_s))
     return tuple(shifts)
-
-
-__all__ = ["Change", "DayResult", "Outcome", "staffed", "try_out"]
