@@ -329,7 +329,8 @@ async def _open_web(
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
-    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names))
+    estimates = services.waits.of_newcomers
+    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names, settings.metrics, estimates))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(

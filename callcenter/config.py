@@ -149,9 +149,13 @@ class Recording(Section):
 
 
 class Prompts(Section):
-    """What callers hear. A WAV file named after a prompt's text or name in ``folder`` overrides the voice."""
+    """What callers hear. A WAV file named after a prompt's text or name in ``folder`` overrides the voice.
+
+    ``voices`` are for other languages than that of ``voice``; one that is not there is espeak-ng's own.
+    """
 
     voice: str = "en-us"
+    voices: dict[Language, str] = Field({})
     rate_wpm: int = Field(165, ge=80, le=450)
     folder: Path | None = None
     hold_music: Path | None = None

@@ -35,7 +35,8 @@ async def receive(services: CallServices, call_id: UUID, caller: LegInfo, at: da
             flow = ivr.closing(flow, message)
     if ivr.reads(flow, tuple(sorted(ivr.RECOGNISED_VARIABLES))):
         variables |= await _recognised(services, call_id, caller.from_number, at)
-    return ivr.Engine(flow, variables, caller=caller.from_number, called=caller.to_number)
+    hears = services.recognizer is not None
+    return ivr.Engine(flow, variables, caller=caller.from_number, called=caller.to_number, hears=hears)
 
 
 async def _recognised(services: CallServices, call_id: UUID, number: str, at: datetime) -> dict[str, str]:

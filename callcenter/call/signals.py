@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import ivr
 from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
@@ -20,6 +21,13 @@ class Key:
     """The caller pressed a key."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something to the IVR, or begins to, or has finished."""
+
+    event: ivr.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,17 @@ class Command:
 
 
 Signal = (
-    Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | LookedUp | Recorded | Command
+    Key
+    | Spoke
+    | Gone
+    | Played
+    | TimerFired
+    | Offered
+    | AgentArrived
+    | DialFailed
+    | LookedUp
+    | Recorded
+    | Command
 )
 
 

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from callcenter.events import Outcome
+from callcenter.storage.closures import MAX_MESSAGE_LENGTH
 
 MAX_PAGE = 200
 
@@ -346,6 +347,51 @@ class AgentList(Answer):
     """All agents."""
 
     agents: list[Agent]
+
+
+class ClosureQuery(Query):
+    """Which closure: of a queue, of a flow, or, without either, of all."""
+
+    queue: Name | None = None
+    flow: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.queue is not None and self.flow is not None:
+            raise ValueError("a queue and a flow cannot be named together")
+        return self
+
+
+class ClosureBody(Body):
+    """What is to be closed, what callers hear, and when it ends by itself."""
+
+    queue: Name | None = None
+    flow: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    message: Annotated[Text, Field(max_length=MAX_MESSAGE_LENGTH)] = ""
+    until: Annotated[Time, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.queue is not None and self.flow is not None:
+            raise ValueError("a queue and a flow cannot be named together")
+        return self
+
+
+class Closure(Answer):
+    """One closure. ``name`` is the queue's or the flow's; without ``until`` somebody must open again."""
+
+    scope: str
+    name: str
+    message: str
+    since: Time
+    by: str
+    until: Time | None
+
+
+class ClosureList(Answer):
+    """What is closed at the moment."""
+
+    closures: list[Closure]
 
 
 class Check(Answer):

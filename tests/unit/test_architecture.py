@@ -43,6 +43,7 @@ ONLY_IN = {
     "jinja2": ["callcenter/web/"],
     "jiwer": ["asr/scoring.py", "callcenter/demo/wer.py"],
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
+    "rapidfuzz": ["ivr/phrases.py", "ivr/faq.py"],
     "ray": ["asr/cluster.py"],
     "statsmodels": ["callcenter/staffing/trend.py"],
     "matplotlib": ["callcenter/staffing/plot.py"],
@@ -100,10 +101,18 @@ PURE = [
     "ivr/dip.py",
     "ivr/engine.py",
     "ivr/exchange.py",
+    "ivr/answering.py",
+    "ivr/asking.py",
+    "ivr/digits.py",
+    "ivr/engine.py",
+    "ivr/faq.py",
     "ivr/flow.py",
+    "ivr/hearing.py",
     "ivr/hours.py",
     "ivr/lookup.py",
     "ivr/survey.py",
+    "ivr/phrases.py",
+    "ivr/walk.py",
 ]
 IMPURE = {"asyncio", "socket", "time", "aiohttp", "asyncpg", "threading"}
 

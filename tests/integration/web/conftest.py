@@ -211,7 +211,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         rows = QueueRows(database)
         await rows.sync(SETTINGS.queues)
         queues = await enter(Queues(rows, listener))
-        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names)))
+        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names, SETTINGS.metrics)))
         hub.attach(listener)
         await listener.settled()
         agents, users, line = Agents(database), Users(database), QueueLine(database)
