@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "reports": {"storage"},
     "acd": {"storage"},
     "simulation": {"acd.policy"},
-    "staffing": {"acd.policy", "simulation", "storage", "reports"},
+    "staffing": {"acd.policy", "simulation"},
     "call": {"acd", "storage", "telephony", "media", "asr", "ivr"},
     "web": {"acd", "storage", "reports"},
     "simulator": {"media", "telephony.twilio_signature"},
@@ -45,6 +45,8 @@ ONLY_IN = {
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
     "rapidfuzz": ["ivr/phrases.py", "ivr/faq.py"],
     "ray": ["asr/cluster.py"],
+    "statsmodels": ["callcenter/staffing/trend.py"],
+    "matplotlib": ["callcenter/staffing/plot.py"],
 }
 
 PURE = [
@@ -73,6 +75,9 @@ PURE = [
     "callcenter/simulation/model.py",
     "callcenter/simulation/result.py",
     "callcenter/staffing/erlang.py",
+    "callcenter/staffing/forecast.py",
+    "callcenter/staffing/plan.py",
+    "callcenter/staffing/what_if.py",
     "callcenter/reports/definitions.py",
     "callcenter/reports/fcr.py",
     "callcenter/reports/intervals.py",
