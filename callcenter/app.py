@@ -26,11 +26,13 @@ from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.flows import load_flows
-from callcenter.housekeeping import keep_house
+from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
+from callcenter.reports.rollups import Rollups
 from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
@@ -153,6 +155,10 @@ async def serving(
         gateways = await _open_gateways(stack, place, urls, services, supervisor, relay)
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
+        )
+        zone = reporting_zone(settings.metrics.timezone)
+        await stack.enter_async_context(
+            _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
         webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
         await _listen(stack, webside, sock, gateways.handover)

@@ -34,10 +34,10 @@ class Span:
 
 
 def spans(events: Sequence[Event], since: datetime, until: datetime) -> list[Span]:
-    """Join each agent's changes of state into spans; the last one lasts until ``until``.
+    """Join each agent's changes of state into spans that reach into [since, until).
 
-    The events are all that happened from ``since`` on, or from earlier. The first change of an agent tells
-    by its ``from`` what he did between ``since`` and then.
+    The events are all that happened in the range, and before it at least each agent's last. A state lasts
+    until the next change, the last one until ``until``; what an agent did before the first is not known.
     """
     by_agent: defaultdict[str, list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda event: (event.at, event.event_id or 0)):
@@ -45,12 +45,11 @@ def spans(events: Sequence[Event], since: datetime, until: datetime) -> list[Spa
             by_agent[event.agent].append(event)
     found = []
     for agent, changes in by_agent.items():
-        states = [changes[0].data.get("from"), *(change.data.get("to") for change in changes)]
-        borders = [min(since, changes[0].at), *(change.at for change in changes), until]
+        borders = [*(change.at for change in changes), until]
         found += [
             Span(agent, str(state), start, end)
-            for state, (start, end) in zip(states, pairwise(borders), strict=True)
-            if state and start < end
+            for change, (start, end) in zip(changes, pairwise(borders), strict=True)
+            if (state := change.data.get("to")) and start < end and end > since
         ]
     return found
 

@@ -25,7 +25,8 @@ def to_json(summary: Summary) -> dict[str, Any]:
     ``since``, ``until``, ``timezone``, ``interval``, ``queue``, ``counted_by``, ``thresholds``; ``total``
     and, by name, ``by_queue``, ``by_hour`` (``00`` to ``23``) and ``by_agent`` hold figures; ``by_interval``
     is a list of figures with ``start`` and ``end``. Figures: the counts ``offered``, ``answered``,
-    ``handled``, ``abandoned``, ``short_abandoned``, ``waiting``, ``offers``, ``calls``, ``open_calls``; ``left``, ``refused`` (counts by
+    ``handled``, ``abandoned``, ``short_abandoned``, ``waiting``, ``offers``, ``calls``, ``open_calls``;
+    ``left``, ``refused`` (counts by
     reason), ``outcomes`` (all of them); the ratios ``aht_s``, ``aht_per_call_s``, ``att_s``,
     ``average_hold_s``, ``average_acw_s``, ``answer_rate``, ``abandonment_rate`` (``gross``, ``net``),
     ``service_level`` (every variant), ``occupancy``, ``shrinkage``; ``target_met``; ``asa`` (``mean_s``, a

@@ -61,6 +61,7 @@ PURE = [
     "callcenter/acd/presence.py",
     "callcenter/reports/definitions.py",
     "callcenter/reports/intervals.py",
+    "callcenter/reports/projection.py",
     "callcenter/reports/ratio.py",
     "callcenter/reports/sections.py",
     "callcenter/reports/summary.py",

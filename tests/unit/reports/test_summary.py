@@ -145,12 +145,15 @@ def test_agents_time_is_split_over_the_intervals_it_spans() -> None:
         state(20, "ann", "talking", "available"),
         state(40, "ann", "wrap_up", "talking"),
         state(45, "ann", "break", "wrap_up"),
-        state(50, "bob", "ringing", "available"),  # so he was available from the start
+        state(-300, "bob", "available"),
+        state(50, "bob", "ringing", "available"),
+        state(40, "cleo", "available", "break"),  # what she did before is not in the log
     ]
     summary = hour([], agent_states=states, now=NINE + timedelta(minutes=55))
     first, second = (figures for _, figures in summary.by_interval)
     assert first.occupancy == Ratio(10 * 60, 60 * 60)
-    assert second.occupancy == Ratio(15 * 60, 35 * 60)
+    assert second.occupancy == Ratio(15 * 60, 50 * 60)
+    assert summary.by_agent["cleo"].paid == summary.by_agent["cleo"].available == timedelta(minutes=15)
     assert summary.by_agent["ann"].occupancy == Ratio(25 * 60, 45 * 60)
     assert summary.by_agent["ann"].shrinkage == Ratio(10 * 60, 55 * 60)
     assert summary.by_agent["bob"].paid == timedelta(minutes=55)
