@@ -32,7 +32,8 @@ class HangUpAskedError(CallCenterError):
 class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
-    ``expected_agent`` is the reference of the leg token of the agent who is being dialled.
+    ``expected_agent`` is the reference of the leg token of the agent who is being dialled for the caller,
+    ``expected`` are those of others who are to join: a second agent, supervisors.
     """
 
     call_id: UUID
@@ -44,6 +45,7 @@ class CallContext:
     started_s: float
     state: CallState = field(default=CallState.IVR)
     expected_agent: str = ""
+    expected: set[str] = field(default_factory=set)
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""
@@ -68,8 +70,13 @@ class CallContext:
 
 def refuse(command: Command, state: CallState) -> None:
     """Answer a command that the call's state does not allow."""
+    fail(command, TransitionError(f"a call that is {state.value} cannot {command.name.replace('_', ' ')}"))
+
+
+def fail(command: Command, error: CallCenterError) -> None:
+    """Answer a command that came to nothing."""
     if not command.done.done():
-        command.done.set_exception(TransitionError(f"a call that is {state.value} cannot {command.name}"))
+        command.done.set_exception(error)
 
 
 def done(command: Command) -> None:

@@ -29,7 +29,7 @@ from callcenter.telephony.shell import new_token, reference_of
 
 log = logging.getLogger(__name__)
 
-_REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
+REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
     DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
     DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
     DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
@@ -39,12 +39,17 @@ _REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """An agent answered at ``at`` and the caller is theirs."""
+    """An agent answered at ``at`` and the caller is theirs.
+
+    ``since`` is when the caller had arrived, ``entered_at`` when in this queue.
+    """
 
     offer: Offer
     agent: Party
     queue: config.Queue
     at: datetime
+    since: datetime
+    entered_at: datetime
 
 
 @dataclass(slots=True)
@@ -67,12 +72,25 @@ class _Ring:
 
 
 class QueuePhase:
-    """One stay in one queue."""
+    """One stay in one queue.
 
-    def __init__(self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue) -> None:
+    ``since`` is when a caller arrived who was handed over to this queue: the place in line is by that.
+    ``resumed`` is when the stay began that goes on: the agent who had answered was lost at once.
+    """
+
+    def __init__(
+        self,
+        context: CallContext,
+        step: ivr.JoinQueue,
+        queue: config.Queue,
+        since: datetime | None = None,
+        resumed: datetime | None = None,
+    ) -> None:
         self._context = context
         self._step = step
         self._queue = queue
+        self._since = since
+        self._resumed = resumed
         self._ring: _Ring | None = None
         # Known by identity: what an earlier stay of the call has left in the inbox is not for this one.
         self._waited = TimerFired("queue:waited")
@@ -92,9 +110,14 @@ class QueuePhase:
         """
         services, queue = self._context.services, self._queue
         entered_at, self._entered_s = services.now(), self._context.seconds()
+        if self._resumed is not None:
+            self._entered_s -= (entered_at - self._resumed).total_seconds()
+            entered_at = self._resumed
+        self._since = self._since or entered_at
         priority = queue.priority + self._step.priority
+        wait = services.dispatcher.wait(self._context.call_id, queue, priority, self._since)
         try:
-            async with services.dispatcher.wait(self._context.call_id, queue, priority, entered_at) as ticket:
+            async with wait as ticket:
                 return await self._wait(ticket, entered_at)
         except LineRefusedError as error:
             self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=error.reason.value)
@@ -105,15 +128,18 @@ class QueuePhase:
         context.move(CallInput.JOIN)
         assert ticket.place is not None
         self._position = self._original_position = ticket.place.position
-        context.journal.write(
-            EventType.QUEUE_ENTERED,
-            queue=self._queue.name,
-            at=entered_at,
-            position=self._original_position,
-            priority=ticket.priority,
-        )
+        self._entered_at = entered_at
+        if self._resumed is None:
+            context.journal.write(
+                EventType.QUEUE_ENTERED,
+                queue=self._queue.name,
+                at=entered_at,
+                position=self._original_position,
+                priority=ticket.priority,
+            )
         context.caller.loop(context.services.prompts.music())
-        self._later(self._queue.max_wait_s, self._waited)
+        waited_s = context.seconds() - self._entered_s
+        self._later(max(0.0, self._queue.max_wait_s - waited_s), self._waited)
         self._later(self._queue.announce_every_s, self._announce_now)
         self._ask_for_offer(ticket)
         try:
@@ -229,7 +255,7 @@ class QueuePhase:
         agent_id = ring.offer.agent_id
         context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=agent_id, at=at)
         context.move(CallInput.CONNECT)
-        return Connected(ring.offer, agent, self._queue, at)
+        return Connected(ring.offer, agent, self._queue, at, self._since or at, self._entered_at)
 
     async def _dial_failed(self, ticket: Ticket, reference: str, result: DialResult) -> None:
         ring = self._ring
@@ -239,7 +265,7 @@ class QueuePhase:
         ring.timer.cancel()
         context = self._context
         context.expected_agent = ""
-        kind, reason = _REFUSALS[result]
+        kind, reason = REFUSALS[result]
         context.move(CallInput.UNRING)
         context.journal.write(kind, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason)
         self._drop_telephone(ring)

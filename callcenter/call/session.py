@@ -15,11 +15,10 @@ from uuid import UUID
 import ivr
 from callcenter import timeline
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError
-from callcenter.call.conversation import Conversation, EndedBy
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.service_phase import ServicePhase
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
@@ -30,13 +29,6 @@ from callcenter.errors import GatewayError, TransitionError
 from callcenter.events import EndCause, EventType
 
 log = logging.getLogger(__name__)
-
-_CAUSE_OF = {
-    EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
-    EndedBy.AGENT: EndCause.AGENT_HANGUP,
-    EndedBy.SYSTEM: EndCause.FAILED,
-    EndedBy.TRANSFER: EndCause.TRANSFERRED,
-}
 
 
 class CallSession:
@@ -56,7 +48,7 @@ class CallSession:
         self._gone_at: datetime | None = None
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
-        self._wrap_ups = WrapUps(self._journal, services.dispatcher)
+        self._wrap_ups = WrapUps(self._journal, services.dispatcher, services.background)
         self._words: list[LegWords] = []
 
     @property
@@ -68,7 +60,8 @@ class CallSession:
 
     def expects(self, reference: str) -> bool:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
-        return self._context is not None and self._context.expected_agent == reference
+        context = self._context
+        return context is not None and (context.expected_agent == reference or reference in context.expected)
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
@@ -132,7 +125,7 @@ class CallSession:
                     case ivr.HangUp(reason):
                         return EndCause(reason.value)
                     case ivr.JoinQueue():
-                        left = await self._queue(context, step)
+                        left = await self._service(context, step)
                         if isinstance(left, EndCause):
                             return left
                         event = left
@@ -149,31 +142,12 @@ class CallSession:
         except HangUpAskedError:
             return EndCause.COMPLETED
 
-    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
-        queue = self._services.settings.queue(step.queue)
-        result = await QueuePhase(context, step, queue).run()
-        if isinstance(result, Connected):
-            self._wrap_ups.take(result)
-        await self.caller.quiet()
-        if not isinstance(result, Connected):
-            return ivr.QueueEnded(ivr.QueueExit(result.value))
-        conversation = Conversation(context, result)
+    async def _service(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
+        phase = ServicePhase(context, step, self._wrap_ups)
         try:
-            by = await conversation.run()
+            return await phase.run()
         finally:
-            self._words += conversation.words
-        self._wrap_ups.begin(result, context.tasks)
-        return await self._after(context, step, by)
-
-    async def _after(
-        self, context: CallContext, step: ivr.JoinQueue, by: EndedBy
-    ) -> EndCause | ivr.QueueEnded:
-        """The caller whom the agent has left goes on in the flow where the flow says how."""
-        if by is not EndedBy.AGENT or not step.comes_back:
-            return _CAUSE_OF[by]
-        context.move(CallInput.RELEASE)
-        await self.caller.quiet()
-        return ivr.QueueEnded(ivr.QueueExit.ANSWERED)
+            self._words += phase.words
 
     async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> None:
         phase = VoicemailPhase(context, step)
@@ -189,7 +163,7 @@ class CallSession:
         except GatewayError as error:
             log.warning("call %s could not be transferred: %s", self.call_id, error)
             return False
-        self._journal.write(EventType.TRANSFER_BLIND, to=number)
+        self._journal.write(EventType.TRANSFER_BLIND, to=number, kind="number")
         return True
 
     # Beginning and end.

@@ -10,6 +10,7 @@ from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
 if TYPE_CHECKING:
+    from callcenter.call.consult import Consult
     from callcenter.call.party import Party
 
 MAX_PENDING_KEYS = 64
@@ -86,7 +87,33 @@ class Command:
     done: asyncio.Future[None]
 
 
-Signal = Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+@dataclass(frozen=True, slots=True)
+class ConsultAnswered:
+    """The second agent has come."""
+
+    consult: "Consult"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultFailed:
+    """No second agent came."""
+
+    consult: "Consult"
+
+
+Signal = (
+    Key
+    | Gone
+    | Played
+    | TimerFired
+    | Offered
+    | AgentArrived
+    | DialFailed
+    | Recorded
+    | Command
+    | ConsultAnswered
+    | ConsultFailed
+)
 
 
 class Inbox:
