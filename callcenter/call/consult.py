@@ -71,7 +71,7 @@ class Consult:
     def hear(self, signal: Signal) -> bool:
         """Take what is meant for the telephone that rings; false for what is not."""
         ringing, answer = self._ringing, self._answer
-        if ringing is None or answer is None:
+        if ringing is None or answer is None or self.stage is not Stage.SEEKING:
             return False
         match signal:
             case AgentArrived(reference, party) if reference == ringing.reference:
@@ -122,7 +122,11 @@ class Consult:
         wait = context.services.dispatcher.wait(context.call_id, asked, queue.priority, self._since)
         reason = "nobody is free"
         try:
-            async with asyncio.timeout(PATIENCE_RINGS * queue.ring_timeout_s), wait as ticket:
+            async with (
+                context.in_line,
+                asyncio.timeout(PATIENCE_RINGS * queue.ring_timeout_s),
+                wait as ticket,
+            ):
                 while not await self._ring(ticket, await ticket.offer()):
                     pass
             context.inbox.put(ConsultAnswered(self))

@@ -33,7 +33,8 @@ class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
     ``expected_agent`` is the reference of the leg token of the agent who is being dialled for the caller,
-    ``expected`` are those of others who are to join: a second agent, supervisors.
+    ``expected`` are those of others who are to join: a second agent, supervisors. A call has one place in line
+    at a time: ``in_line`` is held while it has, by its caller or for a second agent.
     """
 
     call_id: UUID
@@ -46,6 +47,7 @@ class CallContext:
     state: CallState = field(default=CallState.IVR)
     expected_agent: str = ""
     expected: set[str] = field(default_factory=set)
+    in_line: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""

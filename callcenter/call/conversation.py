@@ -148,7 +148,7 @@ class Conversation:
                 case ConsultFailed(of) if of is consult:
                     await self._return("failed")
                 case Command() as command:
-                    if (parted := await self._obey(command)) is not None:
+                    if (parted := await self._answer(command)) is not None:
                         return parted
                 case _:
                     context.dismiss(signal)
@@ -165,6 +165,13 @@ class Conversation:
             return self._complete(consult)
         self._end_consult("completed")
         return self._blind(consult.to)
+
+    async def _answer(self, command: Command) -> Parted | None:
+        try:
+            return await self._obey(command)
+        except BaseException:
+            refuse(command, self._context.state)
+            raise
 
     async def _obey(self, command: Command) -> Parted | None:
         context = self._context
@@ -248,9 +255,6 @@ class Conversation:
         except GatewayError as error:
             fail(command, error)
             return None
-        except BaseException:
-            refuse(command, self._context.state)
-            raise
         done(command)
         return self._blind(to)
 

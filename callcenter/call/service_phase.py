@@ -40,7 +40,8 @@ class ServicePhase:
         since: datetime | None = None
         resumed: datetime | None = None
         while True:
-            result = await QueuePhase(self._context, self._step, queue, since, resumed).run()
+            async with self._context.in_line:
+                result = await QueuePhase(self._context, self._step, queue, since, resumed).run()
             if isinstance(result, Connected):
                 self._wrap_ups.take(result)  # before anything is waited for: nobody may be forgotten
             await self._context.caller.quiet()

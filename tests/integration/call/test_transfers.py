@@ -1,5 +1,7 @@
 """A caller is handed on: at once, after asking, or not after all."""
 
+import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from callcenter.errors import NotFoundError, TransitionError
 
 SALES_TO_BILLING = {"queue": "billing", "mode": "blind"}
 ASK_BILLING = {"queue": "billing", "mode": "warm"}
+WORDS = count(1)
 
 
 async def talking(open_center: Any, **queue: Any) -> tuple[Any, Any]:
@@ -27,8 +30,19 @@ async def consulting(open_center: Any) -> tuple[Any, Any]:
     await center.agent("bob", "billing")
     await center.command("transfer", **ASK_BILLING)
     await center.until("talking", "bob")
-    await center.hears_of("consult.started")
+    alice, bob = center.network.agents
+    await reaches(alice, bob)
+    await reaches(bob, alice)
     return center, caller
+
+
+async def reaches(speaker: Any, listener: Any) -> None:
+    """Wait until one hears what the other says."""
+    word = bytes([next(WORDS), 0]) * 160
+    async with asyncio.timeout(5):
+        while word not in bytes(listener.sound):
+            await speaker.sink.on_audio(word, None)
+            await asyncio.sleep(0.02)
 
 
 def contacts(center: Any) -> list[tuple[Any, ...]]:
@@ -62,22 +76,17 @@ async def test_blind_to_a_queue_the_caller_waits_there_as_of_the_arrival(open_ce
 async def test_warm_and_completed_the_second_agent_has_a_contact_of_the_own(open_center: Any) -> None:
     center, caller = await consulting(open_center)
     alice, bob = center.network.agents
-    await alice.sink.on_audio(b"\1\0" * 160, None)
-    await bob.sink.on_audio(b"\2\0" * 160, None)
-    assert b"\1\0" * 160 in bytes(bob.sound)
-    assert b"\2\0" * 160 in bytes(alice.sound)
     await center.command("complete_transfer")
     await center.hears("agent.connected", 2)
     assert center.data("consult.ended") == [{"result": "completed"}]
     assert center.data("transfer.attended") == [{"to": "billing", "kind": "queue"}]
     await center.until("wrap_up", "alice")
     assert (await center.look("bob")).state == "talking"
-    caller.sound.clear()
-    await bob.sink.on_audio(b"\3\0" * 160, None)
-    await caller.sink.on_audio(b"\4\0" * 160, None)
-    assert b"\3\0" * 160 in bytes(caller.sound)
-    assert b"\4\0" * 160 in bytes(bob.sound)
-    assert b"\4\0" * 160 not in bytes(alice.sound)
+    await reaches(bob, caller)
+    await reaches(caller, bob)
+    heard = alice.heard
+    await reaches(bob, caller)
+    assert alice.heard == heard
     bob.hang_up()
     await center.until("wrap_up", "bob")
     await center.hears_of("call.ended")
@@ -97,10 +106,8 @@ async def test_warm_and_cancelled_the_first_agent_is_back(open_center: Any) -> N
     await center.until("available", "bob")
     assert bob.closed.is_set()
     assert center.data("consult.ended") == [{"result": "cancelled"}]
-    await alice.sink.on_audio(b"\5\0" * 160, None)
-    await caller.sink.on_audio(b"\6\0" * 160, None)
-    assert b"\5\0" * 160 in bytes(caller.sound)
-    assert b"\6\0" * 160 in bytes(alice.sound)
+    await reaches(alice, caller)
+    await reaches(caller, alice)
     caller.hang_up()
     await center.hears_of("call.ended")
     assert contacts(center) == [("sales", "alice", "answered")]
