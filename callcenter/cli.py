@@ -10,12 +10,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from callcenter import __version__, config
+from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
+from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
 
 
@@ -56,11 +57,12 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_demo(commands)
-    _add_report(commands)
+    add_report(commands)
     _add_ivr(commands)
     _add_config(commands)
     _add_db(commands)
     _add_user(commands)
+    add_closure(commands)
     add_transcribe(commands)
     add_asr(commands)
     return parser
@@ -147,49 +149,6 @@ def _demo(options: argparse.Namespace) -> int:
     )
 
 
-# report
-
-
-def _add_report(commands: Commands) -> None:
-    parser = command(
-        commands,
-        "report",
-        "print the figures of a period",
-        "callcenter report --from today --queue sales --interval 30",
-        _report,
-    )
-    with_config(parser)
-    parser.add_argument("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
-    parser.add_argument(
-        "--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time"
-    )
-    parser.add_argument("--queue", default=None, help="one queue only")
-    parser.add_argument("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
-    shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="print JSON")
-    shape.add_argument("--csv", action="store_true", help="print CSV")
-
-
-def _report(options: argparse.Namespace) -> int:
-    from callcenter import reports
-
-    settings = load_settings(options.config)
-    zone = reports.reporting_zone(settings.metrics.timezone)
-    since, until = reports.parse_range(options.since, options.until, zone, datetime.now(UTC))
-    summary = asyncio.run(
-        reports.read_summary(
-            settings, since=since, until=until, queue=options.queue, interval=options.interval
-        )
-    )
-    if options.json:
-        print(json.dumps(reports.to_json(summary), indent=2))  # noqa: T201
-    elif options.csv:
-        print(reports.to_csv(summary), end="")  # noqa: T201
-    else:
-        print(reports.to_text(summary), end="")  # noqa: T201
-    return 0
-
-
 # ivr
 
 
@@ -215,10 +174,19 @@ def _ivr_check(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     queues = {queue.name for queue in settings.queues} or None
-    flow = load_flow(options.file, queues)
+    warnings: list[str] = []
+    flow = load_flow(
+        options.file,
+        queues,
+        lookup_hosts=settings.ivr.lookup_hosts,
+        warn=lambda warning: warnings.append(str(warning)),
+    )
     if options.json:
-        print(json.dumps({"file": str(options.file), "ok": True, "nodes": len(flow.nodes)}))  # noqa: T201
+        found = {"file": str(options.file), "ok": True, "nodes": len(flow.nodes), "warnings": warnings}
+        print(json.dumps(found))  # noqa: T201
     else:
+        for warning in warnings:
+            print(f"warning: {warning}")  # noqa: T201
         print(f"{options.file}: {len(flow.nodes)} nodes, no problem found")  # noqa: T201
     return 0
 
@@ -244,12 +212,12 @@ def _add_config(commands: Commands) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> int:
-    from callcenter.flows import load_flows
+    from callcenter import flows as flow_files
 
     settings = load_settings(options.config)
-    flows = load_flows(settings)
+    flows = flow_files.load_flows(settings)
     counts = f"{len(settings.queues)} queues, {len(settings.agents)} agents, {len(flows)} routes"
-    for doubt in config.doubts(settings):
+    for doubt in (*config.doubts(settings), *flow_files.doubts(flows)):
         print(f"callcenter: warning: {doubt}", file=sys.stderr)  # noqa: T201
     print(f"settings are good: {counts}")  # noqa: T201
     return 0

@@ -15,20 +15,21 @@ from datetime import datetime
 from enum import Enum
 
 from callcenter import config
-from callcenter.acd.dispatcher import Offer, Ticket
+from callcenter.acd.dispatcher import Asked, Offer, Ticket
 from callcenter.call.context import CallContext
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import REFUSALS, Connected
+from callcenter.call.queue_phase import PATIENCE_RINGS, Connected
 from callcenter.call.ringing import Ringing, Telephone
+from callcenter.call.rings import REFUSALS
 from callcenter.call.signals import AgentArrived, ConsultAnswered, ConsultFailed, DialFailed, Gone, Signal
 from callcenter.call.transfer import Destination
 from callcenter.call.wrap_up import WrapUps
 from callcenter.errors import CallCenterError
 
 log = logging.getLogger(__name__)
-
-PATIENCE_RINGS = 2
-"""A second agent is looked for as long as this many ringing times of the queue."""
+NO_LIMIT = 1_000_000
+HOLD_MARGIN_S = 10.0
+"""Who is named is asked for alone until the search is over."""
 
 
 class Stage(Enum):
@@ -118,19 +119,20 @@ class Consult:
     async def _seek(self) -> None:
         context, queue = self._context, self._queue
         # The agent who asks decides how long; the line's own limits are for callers.
-        asked = queue.model_copy(update={"max_length": 1_000_000, "refuse_when_unstaffed": False})
-        wait = context.services.dispatcher.wait(context.call_id, asked, queue.priority, self._since)
-        reason = "nobody is free"
+        asked = queue.model_copy(update={"max_length": NO_LIMIT, "refuse_when_unstaffed": False})
+        patience_s = PATIENCE_RINGS * queue.ring_timeout_s
+        wanted = Asked(preferred_agent=self.to.agent, hold_s=patience_s + HOLD_MARGIN_S, consult=True)
+        wait = context.services.dispatcher.wait(context.call_id, asked, queue.priority, self._since, wanted)
+        reason = "nobody was free in time"
         try:
-            async with (
-                context.in_line,
-                asyncio.timeout(PATIENCE_RINGS * queue.ring_timeout_s),
-                wait as ticket,
-            ):
-                while not await self._ring(ticket, await ticket.offer()):
-                    pass
-            context.inbox.put(ConsultAnswered(self))
-            return
+            async with context.in_line, asyncio.timeout(patience_s), wait as ticket:
+                while (offer := await ticket.offer()) and self.to.agent in (None, offer.agent_id):
+                    if await self._ring(ticket, offer):
+                        context.inbox.put(ConsultAnswered(self))
+                        return
+                    if self.to.agent is not None:
+                        break
+                reason = f"agent {self.to.to} did not come"
         except TimeoutError:
             pass
         except CallCenterError as error:

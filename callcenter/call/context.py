@@ -32,9 +32,9 @@ class HangUpAskedError(CallCenterError):
 class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
-    ``expected_agent`` is the reference of the leg token of the agent who is being dialled for the caller,
-    ``expected`` are those of others who are to join: a second agent, supervisors. A call has one place in line
-    at a time: ``in_line`` is held while it has, by its caller or for a second agent.
+    ``expected_agents`` are the references of the leg tokens of the agents who are being dialled. Without
+    ``is_recordable``, where callers have not consented, conversations are neither recorded nor written down.
+    ``in_line`` is held while the call has a place in line, for its caller or for a second agent.
     """
 
     call_id: UUID
@@ -45,8 +45,8 @@ class CallContext:
     tasks: asyncio.TaskGroup
     started_s: float
     state: CallState = field(default=CallState.IVR)
-    expected_agent: str = ""
-    expected: set[str] = field(default_factory=set)
+    expected_agents: set[str] = field(default_factory=set)
+    is_recordable: bool = True
     in_line: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def move(self, given: CallInput) -> None:

@@ -3,10 +3,10 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from callcenter.call import hearing
+from callcenter.call import earshot
 from callcenter.call.consult import Consult, Stage
 from callcenter.call.context import CallContext, done, fail, refuse
-from callcenter.call.hearing import Mode, Talk
+from callcenter.call.earshot import Mode, Talk
 from callcenter.call.monitor import Monitors
 from callcenter.call.queue_phase import Connected
 from callcenter.call.signals import Command, ConsultAnswered, ConsultFailed, Gone
@@ -48,7 +48,8 @@ class Conversation:
     async def run(self) -> Parted:
         """Talk until they part; the events are written whatever happens."""
         context = self._context
-        self._write(EventType.AGENT_CONNECTED, at=self._connected.at)
+        refused = {} if context.is_recordable else {"recorded": False}
+        self._write(EventType.AGENT_CONNECTED, at=self._connected.at, **refused)
         parted = Parted(EndedBy.SYSTEM)
         try:
             async with AsyncExitStack() as stack:
@@ -75,6 +76,8 @@ class Conversation:
     async def _make_taps(self, stack: AsyncExitStack) -> list[tuple[Tap, ...]]:
         taps: list[list[Tap]] = [[], []]
         services = self._context.services
+        if not self._context.is_recordable:
+            return [(), ()]
         if services.settings.recording.enabled:
             sound = await stack.enter_async_context(SoundFile(self._context, "conversation", channels=2))
             taps[CALLER].append(sound.tap(CALLER))
@@ -93,8 +96,8 @@ class Conversation:
             BridgeSide(context.started_s, agent.send, self._taps[CALLER]),
             BridgeSide(context.started_s, context.caller.send, self._taps[AGENT]),
         ]
-        self._conference.seat(hearing.CALLER, self._sides[CALLER], context.caller.send)
-        self._conference.seat(hearing.AGENT, self._sides[AGENT], agent.send)
+        self._conference.seat(earshot.CALLER, self._sides[CALLER], context.caller.send)
+        self._conference.seat(earshot.AGENT, self._sides[AGENT], agent.send)
         self._who_hears_whom()
         context.caller.listen(self._sides[CALLER].hear)
         agent.listen(self._sides[AGENT].hear)
@@ -115,10 +118,10 @@ class Conversation:
         shared = self._recorded if Mode.BARGE in modes.values() else None
         if shared is None or talk is not Talk.CALLER_AND_AGENT:
             self._sides[AGENT].tap_with(self._taps[AGENT])
-            self._conference.connect(hearing.hears(talk, modes))
+            self._conference.connect(earshot.hears(talk, modes))
             return
         self._sides[AGENT].tap_with(tuple(tap for tap in self._taps[AGENT] if tap is not shared))
-        self._conference.connect(hearing.hears(talk, modes), {hearing.CALLER: shared})
+        self._conference.connect(earshot.hears(talk, modes), {earshot.CALLER: shared})
 
     def _talk_now(self) -> Talk:
         if self._context.state is CallState.TALKING:
@@ -231,9 +234,9 @@ class Conversation:
         if to.kind is Kind.NUMBER:
             return await self._to_number(command, to)
         try:
-            queue = self._context.services.settings.queue(to.queue)
-        except KeyError:
-            fail(command, NotFoundError(f"there is no queue {to.queue}"))
+            queue = self._context.services.queues.get(to.queue)
+        except NotFoundError as error:
+            fail(command, error)
             return None
         if to.agent == self._agent_id:
             fail(command, TransitionError(f"agent {to.to} talks on this call"))
@@ -269,7 +272,7 @@ class Conversation:
             await self._return("failed")
             return
         started_s, agent = self._context.started_s, self._agent
-        for name, party, other in ((hearing.AGENT, agent, second), (hearing.SECOND, second, agent)):
+        for name, party, other in ((earshot.AGENT, agent, second), (earshot.SECOND, second, agent)):
             side = BridgeSide(started_s, other.send, ())
             self._conference.seat(name, side, party.send)
             party.listen(side.hear)
@@ -281,8 +284,8 @@ class Conversation:
         if consult is not None and consult.second is not None:
             consult.second.agent.listen(None)
         self._end_consult(result)
-        self._conference.unseat(hearing.SECOND)
-        self._conference.seat(hearing.AGENT, self._sides[AGENT], self._agent.send)
+        self._conference.unseat(earshot.SECOND)
+        self._conference.seat(earshot.AGENT, self._sides[AGENT], self._agent.send)
         self._agent.listen(self._sides[AGENT].hear)
         await self._reconnect(CallInput.RETURN)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from callcenter.call.context import CallContext, done, fail
-from callcenter.call.hearing import Mode
+from callcenter.call.earshot import Mode
 from callcenter.call.party import Party
 from callcenter.call.ringing import Ringing, Telephone
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Gone, Signal

@@ -59,7 +59,7 @@ class Ringing:
     def start(self) -> None:
         """Dial, for ``timeout_s`` at most."""
         context = self._context
-        context.expected.add(self.reference)
+        context.expected_agents.add(self.reference)
         missed = DialFailed(self.reference, DialResult.NO_ANSWER)
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, context.inbox.put, missed)
         context.tasks.create_task(
@@ -84,7 +84,7 @@ class Ringing:
             spawn(self._hang_up(), name=f"hanging up a telephone for call {call_id}")
 
     def _stop(self) -> None:
-        self._context.expected.discard(self.reference)
+        self._context.expected_agents.discard(self.reference)
         if self._timer is not None:
             self._timer.cancel()
 

@@ -1,18 +1,20 @@
 """From the queue to the end of the last conversation: the caller waits, talks, and is handed on."""
 
+import logging
 from dataclasses import replace
-from datetime import datetime
 
 import ivr
-from callcenter import config
 from callcenter.call.context import CallContext
 from callcenter.call.conversation import Conversation
-from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.queue_phase import FROM_FLOW, Coming, Connected, Overflowed, QueuePhase
 from callcenter.call.state import CallInput
 from callcenter.call.transfer import EndedBy, Kind, Parted
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
-from callcenter.events import EndCause
+from callcenter.errors import NotFoundError
+from callcenter.events import EndCause, EventType, LeftReason
+
+log = logging.getLogger(__name__)
 
 _CAUSE_OF = {
     EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
@@ -36,12 +38,9 @@ class ServicePhase:
 
         Raises ``CallerGoneError`` when the caller hangs up in a queue.
         """
-        queue = self._queue(self._step.queue)
-        since: datetime | None = None
-        resumed: datetime | None = None
+        to, coming = self._step.queue, FROM_FLOW
         while True:
-            async with self._context.in_line:
-                result = await QueuePhase(self._context, self._step, queue, since, resumed).run()
+            result = await self._wait(to, coming)
             if isinstance(result, Connected):
                 self._wrap_ups.take(result)  # before anything is waited for: nobody may be forgotten
             await self._context.caller.quiet()
@@ -49,12 +48,32 @@ class ServicePhase:
                 return ivr.QueueEnded(ivr.QueueExit(result.value))
             connected, parted = await self._talk(result)
             if parted.bridge_failed:
-                queue, since, resumed = connected.queue, connected.since, connected.entered_at
+                entered_at = connected.entered_at
+                to, coming = connected.queue.name, Coming(connected.since, resumed=entered_at)
             elif parted.to is not None and parted.to.kind is not Kind.NUMBER:
-                queue, since, resumed = self._queue(parted.to.queue), connected.since, None
+                to, coming = parted.to.queue, Coming(connected.since, agent=parted.to.agent)
             else:
                 return await self._after(parted.by)
             self._context.move(CallInput.RELEASE)
+
+    async def _wait(self, to: str, coming: Coming) -> Connected | LeftReason:
+        """Stand in line, in one queue after another where they overflow."""
+        context = self._context
+        services = context.services
+        while True:
+            try:
+                queue = services.queues.get(to)
+            except NotFoundError as error:
+                log.error("call %s: %s", context.call_id, error)
+                return LeftReason.CLOSED
+            if services.closures.of_queue(queue.name, services.now()) is not None:
+                context.journal.write(EventType.QUEUE_LEFT, queue=to, reason=LeftReason.CLOSED.value)
+                return LeftReason.CLOSED
+            async with context.in_line:
+                result = await QueuePhase(context, self._step, queue, coming).run()
+            if not isinstance(result, Overflowed):
+                return result
+            to, coming = result.to, result.coming
 
     async def _talk(self, connected: Connected) -> tuple[Connected, Parted]:
         """One conversation after the other, as long as agents hand the caller on in person."""
@@ -83,6 +102,3 @@ class ServicePhase:
         self._context.move(CallInput.RELEASE)
         await self._context.caller.quiet()
         return ivr.QueueEnded(ivr.QueueExit.ANSWERED)
-
-    def _queue(self, name: str) -> config.Queue:
-        return self._context.services.settings.queue(name)

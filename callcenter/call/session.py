@@ -18,10 +18,12 @@ from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedErr
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
+from callcenter.call.reception import receive
 from callcenter.call.service_phase import ServicePhase
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
+from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
@@ -60,8 +62,7 @@ class CallSession:
 
     def expects(self, reference: str) -> bool:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
-        context = self._context
-        return context is not None and (context.expected_agent == reference or reference in context.expected)
+        return self._context is not None and reference in self._context.expected_agents
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
@@ -114,8 +115,7 @@ class CallSession:
 
     async def _serve(self, context: CallContext) -> EndCause:
         services = self._services
-        flow = services.flow_for(self.caller.info.to_number)
-        engine = ivr.Engine(flow, {}, caller=self.caller.info.from_number, called=self.caller.info.to_number)
+        engine = await receive(services, self.call_id, self.caller.info, self._arrived_at)
         phase = IvrPhase(context, engine)
         event: ivr.Event | None = None
         try:
@@ -129,8 +129,8 @@ class CallSession:
                         if isinstance(left, EndCause):
                             return left
                         event = left
-                    case ivr.Voicemail():
-                        await self._voicemail(context, step)
+                    case ivr.Voicemail() | ivr.RecordWords():
+                        await self._record(context, step)
                         event = ivr.VoicemailEnded()
                     case ivr.Transfer(number):
                         if await self._transferred(number):
@@ -149,12 +149,15 @@ class CallSession:
         finally:
             self._words += phase.words
 
-    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> None:
-        phase = VoicemailPhase(context, step)
+    async def _record(self, context: CallContext, step: ivr.Voicemail | ivr.RecordWords) -> None:
+        kind = "voicemail" if isinstance(step, ivr.Voicemail) else "survey"
+        phase = VoicemailPhase(context, kind, step.max_s, step.silence_s)
         try:
             await phase.run()
         finally:
             self._words += phase.words
+            if isinstance(step, ivr.RecordWords) and phase.was_spoken:
+                write_survey_words(self._journal, step, phase.recording_id)
 
     async def _transferred(self, number: str) -> bool:
         info = self.caller.info

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import ivr
 from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
@@ -21,6 +22,13 @@ class Key:
     """The caller pressed a key."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something to the IVR, or begins to, or has finished."""
+
+    event: ivr.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,14 @@ class DialFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A lookup of the flow is over; ``values`` are ``None`` where it failed."""
+
+    lookup_id: int
+    values: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A voicemail ended by itself: silence, or the longest time allowed."""
 
@@ -103,12 +119,14 @@ class ConsultFailed:
 
 Signal = (
     Key
+    | Spoke
     | Gone
     | Played
     | TimerFired
     | Offered
     | AgentArrived
     | DialFailed
+    | LookedUp
     | Recorded
     | Command
     | ConsultAnswered

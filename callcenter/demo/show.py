@@ -126,7 +126,7 @@ def _calls(compared: Sequence[Compared]) -> Group:
     for one in compared:
         rows.setdefault(one.scope.partition(" ")[2], {})[one.name] = _cell(one, digits=1)
     for number, cells in rows.items():
-        table.add_row(number, *(cells[name] for name in names))
+        table.add_row(number, *(cells.get(name, "") for name in names))
     return _titled(_within("Calls", compared), table)
 
 

@@ -2,16 +2,27 @@
 
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
+from callcenter.reports.quality_query import QualityReports, read_quality
 from callcenter.reports.query import Reports, read_summary
+from callcenter.reports.ratio import Ratio
+from callcenter.reports.sections import Fact, Section, Unit
 from callcenter.reports.summary import Summary, summarise
 from callcenter.reports.text import to_text
+from callcenter.reports.thresholds import changed_thresholds
 
 __all__ = [
+    "Fact",
     "Interval",
+    "QualityReports",
+    "Ratio",
     "Reports",
+    "Section",
     "Summary",
+    "Unit",
+    "changed_thresholds",
     "parse_interval",
     "parse_range",
+    "read_quality",
     "read_summary",
     "reporting_zone",
     "summarise",

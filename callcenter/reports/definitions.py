@@ -27,6 +27,7 @@ from callcenter.config import Metrics
 from callcenter.contact import Contact, ContactEnd
 from callcenter.events import LeftReason, Outcome
 from callcenter.outcome import abandon_outcome, is_short
+from callcenter.reports.ratio import Ratio
 from callcenter.timeline import Timeline
 
 REFUSALS = frozenset({LeftReason.FULL, LeftReason.CLOSED})
@@ -43,22 +44,6 @@ class ServiceLevel(StrEnum):
     ABANDONS_IGNORED = "abandons_ignored"
     ABANDONS_NEGATIVE = "abandons_negative"
     ABANDONS_POSITIVE = "abandons_positive"
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """A share or a mean that can still be added to another: numerators and denominators apart."""
-
-    numerator: float
-    denominator: float
-
-    @property
-    def value(self) -> float | None:
-        """The quotient; ``None``, not 0, where there is nothing to divide by."""
-        return self.numerator / self.denominator if self.denominator else None
-
-    def __add__(self, other: "Ratio") -> "Ratio":
-        return Ratio(self.numerator + other.numerator, self.denominator + other.denominator)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 from callcenter.contact import ContactEnd
 from callcenter.events import LeftReason, Outcome
-from callcenter.reports.definitions import REFUSALS, Figures, Ratio
+from callcenter.reports.definitions import REFUSALS, Figures
+from callcenter.reports.sections import flat, to_document
 from callcenter.reports.summary import Summary
 
 PERCENTILES = (50, 90)
@@ -29,7 +30,8 @@ def to_json(summary: Summary) -> dict[str, Any]:
     ``service_level`` (every variant), ``occupancy``, ``shrinkage``; ``target_met``; ``asa`` (``mean_s``, a
     ratio; ``p50_s``, ``p90_s``, ``max_s``); ``time_s`` (sums). A ratio is an object of ``value``,
     ``numerator`` and ``denominator``, so that rows can be added up; ``value`` is ``null`` where there is
-    nothing to divide by. Seconds have three decimals, other ratios four; instants carry the zone's offset.
+    nothing to divide by. ``sections`` hold what others add, by name: ``title`` and ``rows``.
+    Seconds have three decimals, other ratios four; instants carry the zone's offset.
     """
     return {
         "since": _iso(summary, summary.since),
@@ -50,49 +52,65 @@ def to_json(summary: Summary) -> dict[str, Any]:
             for window, figures in summary.by_interval
         ],
         "by_agent": {name: _figures(figures) for name, figures in summary.by_agent.items()},
+        "sections": {section.name: to_document(section) for section in summary.sections},
     }
 
 
 def to_csv(summary: Summary) -> str:
-    """One table: a row each for the total, every queue, every interval and every agent.
+    """One table: a row each for the total, every queue, interval, agent, and row of another section.
 
     Columns are ``scope``, ``name``, ``start``, ``end``, then the figures of the JSON form with nested keys
-    joined by a dot; a figure without value is empty.
+    joined by a dot, then the facts of each section after its name and a dot; what has no value is empty.
     """
     text = io.StringIO()
-    header = [*CSV_PLACE, *(key for key, _ in _flat(_figures(summary.total)))]
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for place, figures in _rows(summary):
-        values = dict(_flat(_figures(figures)))
-        writer.writerow(
-            [*place, *("" if values[key] is None else values[key] for key in header[len(CSV_PLACE) :])]
-        )
+    header, rows = table(summary)
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: "" if value is None else value for key, value in row.items()})
     return text.getvalue()
+
+
+def table(summary: Summary) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns of the CSV form, and its rows by column; what a row does not have is left out."""
+    rows = [
+        {**dict(zip(CSV_PLACE, place, strict=True)), **dict(_flat(_figures(figures)))}
+        for place, figures in _rows(summary)
+    ]
+    header = list(rows[0])
+    for section in summary.sections:
+        found = list(flat(section))
+        header += found[0][1] if found else ()
+        whole = (_iso(summary, summary.since), _iso(summary, summary.until))
+        rows += [
+            {**dict(zip(CSV_PLACE, (section.name, name, *whole), strict=True)), **values}
+            for name, values in found
+        ]
+    return header, rows
 
 
 def _figures(figures: Figures) -> dict[str, Any]:
     return {
         **_counts(figures),
-        "aht_s": _ratio(figures.aht, 3),
-        "aht_per_call_s": _ratio(figures.aht_per_call, 3),
-        "att_s": _ratio(figures.att, 3),
-        "average_hold_s": _ratio(figures.average_hold, 3),
-        "average_acw_s": _ratio(figures.average_acw, 3),
+        "aht_s": figures.aht.parts(3),
+        "aht_per_call_s": figures.aht_per_call.parts(3),
+        "att_s": figures.att.parts(3),
+        "average_hold_s": figures.average_hold.parts(3),
+        "average_acw_s": figures.average_acw.parts(3),
         "asa": {
-            "mean_s": _ratio(figures.asa, 3),
+            "mean_s": figures.asa.parts(3),
             **{f"p{percent}_s": _rounded(figures.wait_percentile_s(percent)) for percent in PERCENTILES},
             "max_s": _rounded(figures.wait_percentile_s(100)),
         },
-        "answer_rate": _ratio(figures.answer_rate, 4),
+        "answer_rate": figures.answer_rate.parts(4),
         "abandonment_rate": {
-            "gross": _ratio(figures.abandonment_gross, 4),
-            "net": _ratio(figures.abandonment_net, 4),
+            "gross": figures.abandonment_gross.parts(4),
+            "net": figures.abandonment_net.parts(4),
         },
-        "service_level": {name.value: _ratio(level, 4) for name, level in figures.service_levels.items()},
+        "service_level": {name.value: level.parts(4) for name, level in figures.service_levels.items()},
         "target_met": figures.target_met(),
-        "occupancy": _ratio(figures.occupancy, 4),
-        "shrinkage": _ratio(figures.shrinkage, 4),
+        "occupancy": figures.occupancy.parts(4),
+        "shrinkage": figures.shrinkage.parts(4),
         "time_s": {
             "wait": _rounded(figures.asa.numerator),
             "ring": _seconds(figures.ring),
@@ -122,14 +140,6 @@ def _counts(figures: Figures) -> dict[str, Any]:
         "calls": figures.calls,
         "open_calls": figures.open_calls,
         "outcomes": {outcome.value: figures.outcomes[outcome] for outcome in Outcome},
-    }
-
-
-def _ratio(ratio: Ratio, digits: int) -> dict[str, float | None]:
-    return {
-        "value": _rounded(ratio.value, digits),
-        "numerator": _rounded(ratio.numerator),
-        "denominator": _rounded(ratio.denominator),
     }
 
 

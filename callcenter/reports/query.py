@@ -106,11 +106,18 @@ class Reports:
 
 
 async def read_summary(
-    settings: Settings, *, since: datetime, until: datetime, queue: str | None = None, interval: str = "day"
+    settings: Settings,
+    *,
+    since: datetime,
+    until: datetime,
+    queue: str | None = None,
+    interval: str = "day",
+    thresholds: Metrics | None = None,
 ) -> Summary:
     """Open the database and summarise [since, until); a queue that has left the settings keeps its past.
 
-    The schema is brought up to date first, so a report before the first start is empty.
+    The schema is brought up to date first, so a report before the first start is empty. ``thresholds``
+    stand in for those of the settings.
 
     Raises ``NotFoundError`` for a queue that has neither settings nor a past, ``UsageError`` for an
     interval that does not exist, ``StorageError``.
@@ -119,7 +126,7 @@ async def read_summary(
     async with Database.open(settings, application_name="callcenter report") as database:
         await Migrations(database).upgrade()
         summary = await Reports(database).summary(
-            settings.metrics, since=since, until=until, interval=length, queue=queue
+            thresholds or settings.metrics, since=since, until=until, interval=length, queue=queue
         )
     known = {each.name for each in settings.queues} | set(summary.by_queue)
     if queue is not None and queue not in known:

@@ -12,6 +12,7 @@ from callcenter.events import Event
 from callcenter.reports.agent_time import of_span, spans, split
 from callcenter.reports.definitions import Figures, merge, of_call, of_contact
 from callcenter.reports.intervals import Interval, Window, locate, reporting_zone, windows
+from callcenter.reports.sections import Section
 from callcenter.timeline import INBOUND, Timeline
 
 
@@ -28,6 +29,7 @@ class Summary:
 
     ``total`` is the sum of ``by_interval``: contacts that entered a queue, calls that began and agents'
     time spent in the range. Rows by queue have no calls and no agents' time: both can belong to several.
+    ``sections`` are what others have to say about the same range.
     """
 
     since: datetime
@@ -41,6 +43,7 @@ class Summary:
     by_queue: Mapping[str, Figures]
     by_interval: Sequence[tuple[Window, Figures]]
     by_agent: Mapping[str, Figures]
+    sections: tuple[Section, ...] = ()
 
 
 def summarise(

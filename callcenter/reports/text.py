@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from callcenter.reports.definitions import Figures, Ratio, ServiceLevel
+from callcenter.reports.definitions import Figures, ServiceLevel
 from callcenter.reports.intervals import Interval
+from callcenter.reports.ratio import Ratio
+from callcenter.reports.sections import Fact, Section, Unit
 from callcenter.reports.summary import Summary
 
 NOTHING = "–"
@@ -24,6 +26,7 @@ def to_text(summary: Summary) -> str:
         _rows("Queue", _COLUMNS, summary.by_queue.items()),
         _rows("Interval", _COLUMNS, [(name, figures) for name, figures in busy if _has_contacts(figures)]),
         _rows("Agent", _AGENT_COLUMNS, summary.by_agent.items()),
+        *map(section_text, summary.sections),
     ]
     title = f"Report {since} to {until} ({summary.thresholds.timezone}){queue}"
     return "\n\n".join([title, *filter(None, tables)]) + "\n"
@@ -114,6 +117,32 @@ def _facts(title: str, facts: Mapping[str, _Cell], figures: Figures) -> str:
 def _rows(title: str, columns: Mapping[str, _Cell], rows: Iterable[tuple[str, Figures]]) -> str:
     lines = [[name, *(cell(figures) for cell in columns.values())] for name, figures in rows]
     return _table([title, *columns], lines) if lines else ""
+
+
+def section_text(section: Section) -> str:
+    """A table; a lone row without a name stands upright. Nothing for a section without rows."""
+    if not section.rows:
+        return ""
+    if list(section.rows) == [""]:
+        return _table([section.title, ""], [[key, shown(fact)] for key, fact in section.rows[""].items()])
+    lines = [[name, *map(shown, facts.values())] for name, facts in section.rows.items()]
+    return _table([section.title, *section.columns], lines)
+
+
+def shown(fact: Fact) -> str:
+    """A fact as its unit wants it."""
+    value = fact.value.value if isinstance(fact.value, Ratio) else fact.value
+    if value is None or isinstance(value, str):
+        return value or NOTHING
+    match fact.unit:
+        case Unit.SHARE:
+            return f"{100 * value:.1f} %"
+        case Unit.SECONDS:
+            return clock(value)
+        case Unit.SCORE:
+            return f"{value:.1f}"
+        case _:
+            return f"{value:g}"
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

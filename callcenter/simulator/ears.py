@@ -19,6 +19,9 @@ _TONE_SHARE = 0.8
 _TONE_HZ = (350.0, 2200.0)
 _TONE_RMS = 300.0
 _BINS_AROUND_PEAK = 2
+_MUSIC_SHARE, _MUSIC_NOTES = 0.75, 8
+_OPENING_S, _OPENING_LATE_S = 0.7, 0.25
+_OPENING_SCORE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +83,29 @@ def is_tone(ulaw: bytes) -> bool:
         return False
     around = power[max(peak - _BINS_AROUND_PEAK, 0) : peak + _BINS_AROUND_PEAK + 1]
     return float(around.sum() / power.sum()) >= _TONE_SHARE
+
+
+def is_music(ulaw: bytes) -> bool:
+    """Whether the sound (0.5 to 0.8 s) is a few steady notes.
+
+    Eight of them have 85 % and more of the power of music on hold, and 43 % at most of that of a prompt.
+    """
+    y = _samples(ulaw)
+    power = np.abs(np.fft.rfft(y * np.hanning(len(y)))) ** 2
+    whole, notes = float(power.sum()), 0.0
+    for _ in range(_MUSIC_NOTES if whole else 0):
+        peak = int(np.argmax(power))
+        around = slice(max(peak - _BINS_AROUND_PEAK, 0), peak + _BINS_AROUND_PEAK + 1)
+        notes += float(power[around].sum())
+        power[around] = 0.0
+    return whole > 0 and notes / whole >= _MUSIC_SHARE
+
+
+def begins_with(prompt: bytes, heard: bytes, anywhere: bool = False) -> bool:
+    """Whether what was heard begins as a prompt does, or such a beginning is ``anywhere`` in it.
+
+    ``prompt`` has its first sound at its beginning.
+    """
+    opening = int(_OPENING_S * RATE_HZ)
+    among = heard if anywhere else heard[: opening + int(_OPENING_LATE_S * RATE_HZ)]
+    return find(prompt[:opening], among).score >= _OPENING_SCORE

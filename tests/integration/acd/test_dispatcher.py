@@ -10,15 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from callcenter import config
-from callcenter.acd.dispatcher import Dispatcher, LineRefusedError, Offer
+from callcenter.acd.dispatcher import Dispatcher, LineRefusedError
 from callcenter.acd.presence import AgentEvent
 from callcenter.errors import StorageError
 from callcenter.events import LeftReason
-from callcenter.storage import queue_sql
 from callcenter.storage.agents import Agents
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import Database
-from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queue_line import QueueLine, Round
 
 E = AgentEvent
 SALES = config.Queue(name="sales")
@@ -37,7 +36,7 @@ class Node:
 
 
 @asynccontextmanager
-async def a_node(url: str, **options: float) -> AsyncIterator[Node]:
+async def a_node(url: str, **options: Any) -> AsyncIterator[Node]:
     node_id = uuid4()
     async with (
         Database.connect(url, pool_size=4) as database,
@@ -310,12 +309,14 @@ async def test_an_offer_made_by_another_process_reaches_the_ticket(center: Any, 
     async with node.wait() as ticket:
         async with center.database.transaction() as connection:
             await connection.execute("UPDATE callcenter.agent SET state = 'available'")
-            made = Offer.from_json((await connection.fetchrow(queue_sql.MATCH))["offer"])
+            round_ = Round(connection)
+            (row,) = await round_.callers(["sales"], ["ada"], 1)
+            (made,) = await round_.claim([(row["entry_id"], "ada", uuid4())])
         assert await asyncio.wait_for(ticket.offer(), 0.9) == made
 
 
 async def test_a_forgotten_offer_is_swept(center: Any, database_url: str) -> None:
-    async with a_node(database_url, stale_offer_s=0.3, poll_s=0.05) as node, node.wait() as ticket:
+    async with a_node(database_url, stale_offer_s=lambda: 0.3, poll_s=0.05) as node, node.wait() as ticket:
         await center.agent("ada")
         forgotten = await ticket.offer()
         again = await asyncio.wait_for(ticket.offer(), 5)

@@ -14,30 +14,38 @@ from asr import Recognition, Recognizer, Speech, Urgency, Word
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
+from callcenter.acd.queues import Queues
 from callcenter.acd.roster import Roster
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.events import Event
+from callcenter.events import Event, EventType
 from callcenter.flows import load_flow
+from callcenter.lookup import Lookups
 from callcenter.media.frame import PacedBy
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import LegInfo, LegSink
 from callcenter.telephony.shell import new_token
 
@@ -144,12 +152,14 @@ class Center:
     calls: Calls
     network: Network
     events: list[Event]
+    line: QueueLine
+    queue_rows: QueueRows
 
-    async def call(self) -> Telephone:
+    async def call(self, number: str = CALLER) -> Telephone:
         """Somebody calls."""
         token = new_token()
         await self.services.leg_tokens.announce(
-            token, kind="caller", gateway="twilio", from_number=CALLER, to_number="+12025550199", ttl_s=60
+            token, kind="caller", gateway="twilio", from_number=number, to_number="+12025550199", ttl_s=60
         )
         caller = Telephone(token)
         caller.sink = await self.supervisor.accept(caller)
@@ -184,6 +194,22 @@ class Center:
     def data(self, type_: str) -> list[dict[str, Any]]:
         """The payloads of all events of a type."""
         return [dict(event.data) for event in self.events if event.type.value == type_]
+
+    async def in_line(self, count: int) -> None:
+        """Wait until so many stand in line and know it."""
+        async with asyncio.timeout(5):
+            while len(await self.line.entries()) != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for entry in await self.line.entries():
+            await soon(lambda call_id=entry.call_id: self._entered(call_id))
+
+    def _entered(self, call_id: UUID) -> bool:
+        return any(e.call_id == call_id and e.type is EventType.QUEUE_ENTERED for e in self.events)
+
+    async def numbers_in_line(self) -> list[str]:
+        """Who waits, in the order in which they are served."""
+        numbers = {e.call_id: e.data["from"] for e in self.events if e.type is EventType.CALL_STARTED}
+        return [numbers[entry.call_id] for entry in await self.line.entries()]
 
     def call_id(self) -> UUID:
         call_id = self.events[0].call_id
@@ -278,6 +304,9 @@ async def _open(
         events.append(event)
         log.append(event)
 
+    rows = QueueRows(database)
+    await rows.sync(settings.queues)
+    queues = await enter(Queues(rows, listener))
     services = CallServices(
         node_id=node_id,
         settings=settings,
@@ -286,7 +315,10 @@ async def _open(
         flows={"*": load_flow(settings.data_dir / "flow.yaml", {queue.name for queue in settings.queues})},
         gateways={"twilio": network},
         background=await enter(Background(1)),
-        dispatcher=await enter(Dispatcher(QueueLine(database), agents, listener, node_id, poll_s=0.1)),
+        queues=queues,
+        dispatcher=await enter(
+            Dispatcher(QueueLine(database), agents, listener, node_id, rules=queues.rules, poll_s=0.1)
+        ),
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
         recorder=await enter(RecordingWriter()),
@@ -297,6 +329,11 @@ async def _open(
         recognizer=recognizer,
         confirmer=None,
         partials=await enter(Partials(Messages(database))),
+        waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+        wait_estimates=WaitEstimates(database),
+        look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
+        closures=await enter(ClosureBoard(Closures(database), listener)),
+        history=History(database),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept
@@ -305,7 +342,19 @@ async def _open(
     relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database), ["+1"])
     await enter(relay.attached(listener, services.background))
     stack.push_async_callback(supervisor.drain, 0)
-    return Center(database, services, supervisor, relay, Roster(agents), agents, calls, network, events)
+    return Center(
+        database,
+        services,
+        supervisor,
+        relay,
+        Roster(agents),
+        agents,
+        calls,
+        network,
+        events,
+        QueueLine(database),
+        rows,
+    )
 
 
 @pytest.fixture

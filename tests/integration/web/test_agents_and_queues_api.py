@@ -45,8 +45,7 @@ async def wrapping_up(site: Any, agent: str = "ann") -> Any:
     call_id = await site.floor.start()
     await site.send("POST", f"{AGENTS}/{agent}/state", {"event": "sign_in"})
     await site.floor.queued(call_id)
-    offer = await site.floor.line.match()
-    assert offer is not None
+    (offer,) = await site.floor.matcher.match()
     assert await site.floor.line.ring(offer)
     assert await site.floor.line.accept(offer)
     await Roster(site.services.agents).signal(agent, AgentEvent.FINISH_CONVERSATION)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from callcenter.events import Event, EventType, Outcome
 from callcenter.reports.definitions import Ratio, merge
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval
+from callcenter.reports.sections import Fact, Section, Unit
 from callcenter.reports.summary import CountBy, Summary, summarise
 from callcenter.reports.text import clock, percent, to_text
 from callcenter.timeline import Timeline, build
@@ -182,7 +184,7 @@ def test_json_has_every_key_and_exact_parts() -> None:
     assert total["abandonment_rate"]["gross"]["value"] == 0.25
     assert total["occupancy"]["value"] == 0
     assert total["left"] == dict.fromkeys(
-        ["timeout", "key", "empty", "transfer", "callback", "voicemail", "failed"], 0
+        ["timeout", "key", "empty", "transfer", "callback", "voicemail", "overflow", "failed"], 0
     )
     assert document["by_interval"][1]["start"] == "2025-03-03T09:30:00+01:00"
     assert document["by_agent"]["ann"]["aht_s"]["value"] == 80
@@ -231,6 +233,35 @@ def test_text_reads_like_a_report() -> None:
     outcomes = text.split("Outcome")[1].splitlines()
     assert len(outcomes[1]) == len("Outcome" + outcomes[0])
     assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def with_sections() -> Summary:
+    answers = {
+        "sales": {"answers": Fact(4), "satisfied": Fact(Ratio(3, 4), Unit.SHARE)},
+        "billing": {"answers": Fact(0), "satisfied": Fact(Ratio(0, 0), Unit.SHARE)},
+    }
+    wait = {"": {"mean wait": Fact(75.0, Unit.SECONDS), "score": Fact(-12.25, Unit.SCORE)}}
+    sections = (Section("csat", "Satisfaction", answers), Section("callback", "Callbacks", wait))
+    return replace(hour(), sections=(*sections, Section("empty", "Nothing", {})))
+
+
+def test_sections_of_others_are_in_every_form() -> None:
+    summary = with_sections()
+    document = json.loads(json.dumps(to_json(summary)))["sections"]
+    assert document["csat"]["rows"][0] == {
+        "name": "sales",
+        "answers": 4,
+        "satisfied": {"value": 0.75, "numerator": 3, "denominator": 4},
+    }
+    assert (document["csat"]["title"], document["empty"]["rows"]) == ("Satisfaction", [])
+    rows = list(csv.DictReader(io.StringIO(to_csv(summary))))
+    found = [(row["scope"], row["name"], row["csat.satisfied.value"]) for row in rows[7:]]
+    assert found == [("csat", "sales", "0.75"), ("csat", "billing", ""), ("callback", "", "")]
+    assert (rows[9]["callback.score"], rows[0]["csat.answers"], rows[7]["offered"]) == ("-12.25", "", "")
+    lines = {" ".join(line.split()) for line in to_text(summary).splitlines()}
+    assert {"Satisfaction answers satisfied", "sales 4 75.0 %", "billing 0 –"} <= lines
+    assert {"Callbacks", "mean wait 1:15", "score -12.2"} <= lines
+    assert "Nothing" not in lines
 
 
 def test_text_of_nothing_has_no_empty_tables() -> None:

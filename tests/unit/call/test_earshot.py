@@ -1,6 +1,6 @@
 """Who hears whom, for every mode and every way to talk."""
 
-from callcenter.call.hearing import AGENT, CALLER, SECOND, Mode, Talk, hears
+from callcenter.call.earshot import AGENT, CALLER, SECOND, Mode, Talk, hears
 
 BOTH = {CALLER, AGENT}
 
