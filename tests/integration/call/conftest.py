@@ -187,6 +187,10 @@ class Center:
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
 
+    async def dialled(self, times: int) -> None:
+        """Wait until so many telephones have been rung."""
+        await soon(lambda: len(self.network.tokens) >= times)
+
     async def command(self, name: str, **arguments: str) -> None:
         """What somebody asks of the only call through the API."""
         await self.relay.control(self.call_id(), name, **arguments)
