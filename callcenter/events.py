@@ -29,13 +29,17 @@ class EventType(StrEnum):
     MONITOR_ENDED = "monitor.ended"  # user
 
     IVR_ENTERED = "ivr.entered"  # flow, node
-    IVR_INPUT = "ivr.input"  # node, kind, value ("*" per digit where the node is marked secret)
+    # node, kind, value ("*" per digit where the node is marked secret); kind speech: the name of what was
+    # chosen, and score, how well it was heard
+    IVR_INPUT = "ivr.input"
     IVR_NO_INPUT = "ivr.no_input"  # node
     IVR_NO_MATCH = "ivr.no_match"  # node
     IVR_LOOKUP = "ivr.lookup"  # node, result: ok | failed, ms; what was looked up is not in the log
 
     SURVEY_OFFERED = "survey.offered"  # survey, kinds: of its questions; queue and agent it is about
-    SURVEY_ANSWERED = "survey.answered"  # survey, question, kind: csat | nps | words, score or recording
+    SURVEY_ANSWERED = (
+        "survey.answered"  # survey, question, kind (csat, nps, yes_no, words), score or recording
+    )
 
     QUEUE_ENTERED = "queue.entered"  # position, priority, ewt_p50_s, ewt_p90_s
     QUEUE_ANNOUNCED = "queue.announced"  # position, ewt_p50_s, ewt_p90_s

@@ -1,7 +1,7 @@
 """The flows that answer calls, loaded and checked before the first call is taken."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import ivr
@@ -14,14 +14,16 @@ def load_flow(
     queues: Collection[str] | None,
     skills: Collection[str] | None = None,
     lookup_hosts: Collection[str] | None = None,
+    *,
+    warn: Callable[[ivr.FlowError], None] | None = None,
 ) -> ivr.Flow:
     """Load one flow; raises ``ConfigError`` with file, line and node.
 
     ``queues`` and ``skills`` are the names that exist, ``lookup_hosts`` the hosts that may be asked; ``None``
-    where any will do.
+    where any will do. ``warn`` gets what does no harm.
     """
     try:
-        return ivr.check(path, queues, skills, lookup_hosts)
+        return ivr.check(path, queues, skills, lookup_hosts, warn=warn)
     except ivr.FlowError as error:
         raise ConfigError(str(error)) from None
 

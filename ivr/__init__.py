@@ -12,18 +12,25 @@ from ivr.actions import (
     Entered,
     Event,
     HangUp,
+    Heard,
     HungUp,
     Input,
     JoinQueue,
+    Listen,
     LookedUp,
     LookUp,
     NoInput,
     NoMatch,
+    NotHeard,
     Play,
     Played,
     QueueEnded,
     RecordWords,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
     StartTimer,
+    StopListening,
     StopPlaying,
     SurveyAnswered,
     SurveyOffered,
@@ -36,13 +43,14 @@ from ivr.actions import (
 from ivr.draw import draw
 from ivr.engine import Engine, Phase
 from ivr.errors import FlowError, IvrError
-from ivr.flow import Flow, closing, lookups, reads
+from ivr.flow import Flow
 from ivr.hours import Hours
 from ivr.load import check
 from ivr.lookup import Request, Secret, found
 from ivr.nodes import HangUpReason, QueueExit
 from ivr.part import RECOGNISED_VARIABLES
 from ivr.prompt import Prompt, Say, Wav
+from ivr.reading import closing, lookups, reads
 
 __all__ = [
     "RECOGNISED_VARIABLES",
@@ -57,15 +65,18 @@ __all__ = [
     "FlowError",
     "HangUp",
     "HangUpReason",
+    "Heard",
     "Hours",
     "HungUp",
     "Input",
     "IvrError",
     "JoinQueue",
+    "Listen",
     "LookUp",
     "LookedUp",
     "NoInput",
     "NoMatch",
+    "NotHeard",
     "Phase",
     "Play",
     "Played",
@@ -76,7 +87,11 @@ __all__ = [
     "Request",
     "Say",
     "Secret",
+    "Speech",
+    "SpeechEnded",
+    "SpeechStarted",
     "StartTimer",
+    "StopListening",
     "StopPlaying",
     "SurveyAnswered",
     "SurveyOffered",

@@ -62,11 +62,59 @@ class LookedUp:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Somebody speaks for sure, to the ``Listen`` with this id; ``None``: to the last one."""
+
+    listen_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """What began with ``SpeechStarted`` is over; its words follow."""
+
+    listen_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What was said, empty where it came to nothing; ``confidence`` is the recognizer's own, 0 to 1."""
+
+    text: str = field(repr=False)
+    confidence: float
+    listen_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeard:
+    """The recognizer cannot be had for the ``Listen`` with this id: no words will come of it."""
+
+    listen_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The caller is gone."""
 
 
-Event = Played | Digit | Timeout | QueueEnded | VoicemailEnded | TransferFailed | LookedUp | HungUp
+Event = (
+    Played
+    | Digit
+    | Timeout
+    | QueueEnded
+    | VoicemailEnded
+    | TransferFailed
+    | SpeechStarted
+    | SpeechEnded
+    | Speech
+    | NotHeard
+    | LookedUp
+    | HungUp
+)
+
+
+HEARD = (SpeechStarted, SpeechEnded, Speech, NotHeard)
+Heard = SpeechStarted | SpeechEnded | Speech | NotHeard
+"""What comes of a ``Listen``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +150,25 @@ class CancelTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Hear what the caller says from now on; ``hot_words`` are likely.
+
+    Feed ``SpeechStarted``, ``SpeechEnded`` and ``Speech`` with this id for everything that is said, or
+    ``NotHeard`` where that cannot be done.
+    """
+
+    listen_id: int
+    node: str
+    hot_words: tuple[str, ...]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopListening:
+    """Stop hearing the caller and forget what is not recognised yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """For the log: the call reached a node."""
 
@@ -111,11 +178,17 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """For the log: the caller answered a ``kind`` of node: menu, gather, survey; secret keys are masked."""
+    """For the log: the caller answered. Secret keys are asterisks.
+
+    ``kind`` is ``menu``, ``gather`` or ``survey`` for keys; for ``speech`` the value is the name of what was
+    chosen or asked, or the digits that were said, never the words, and ``score`` is how well it was heard, 0
+    to 1.
+    """
 
     node: str
     kind: str
     value: str
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +263,15 @@ class Consented:
 
 @dataclass(frozen=True, slots=True)
 class SurveyOffered:
-    """For the log: the caller is asked a survey."""
+    """For the log: the caller is asked a survey whose questions are of these ``kinds``."""
 
     survey: str
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyAnswered:
-    """For the log: a key's answer; ``kind`` is ``csat`` or ``nps``."""
+    """For the log: a key's answer; ``kind`` is ``csat``, ``nps`` or ``yes_no``."""
 
     survey: str
     question: str
@@ -224,6 +298,8 @@ Action = (
     | StopPlaying
     | StartTimer
     | CancelTimer
+    | Listen
+    | StopListening
     | Entered
     | Input
     | NoInput

@@ -9,6 +9,11 @@ timeout, and while a caller waits in a queue, leaves a message or is transferred
 right after its last possible digit belongs to that number and is dropped.
 
 Timers run from the end of the prompt, or at once where nothing is played.
+
+What a caller says counts at questions that have phrases. A voice during a prompt with ``barge_in`` stops it,
+as a key does, and while somebody speaks, or their words are on their way, nobody is asked whether they are
+there. A key pressed meanwhile wins. Words that do not come in time are not waited for: the question is put
+again, for keys.
 """
 
 from collections import deque
@@ -19,18 +24,26 @@ from typing import assert_never
 
 from ivr import actions as act
 from ivr import nodes as node
+from ivr.answering import asking
+from ivr.asking import Asking, Then, Turn
 from ivr.consent import Consent
 from ivr.dip import Dip
-from ivr.exchange import Asked, Exchange, Interview, Then, Turn
+from ivr.exchange import Exchange, Interview
 from ivr.flow import RETURN, Flow
+from ivr.hearing import Hearing
 from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item, render
-from ivr.questions import Failure, Gather, Menu, Question
+from ivr.prompt import Prompt, render
+from ivr.questions import Gather, Menu, Question
 from ivr.survey import Survey
 from ivr.walk import Walk
 
 MAX_DIALLED_AHEAD = 64
+SPEECH_S = 20.0
+"""The longest that somebody may speak: more than a recognizer takes in one piece."""
+
+WORDS_WITHIN_S = 3.0
+"""How long to wait for the words of what was said."""
 
 
 class Phase(Enum):
@@ -51,21 +64,24 @@ class Engine:
 
     ``variables`` are what is known about the call beforehand and go before the flow's own values;
     ``caller`` and ``called`` are telephone numbers as the gateway writes them, and variables of these
-    names. ``caller`` without a digit in it is a withheld number.
+    names. ``caller`` without a digit in it is a withheld number. ``hears``: whether somebody carries out
+    ``Listen``; without, questions are answered by keys.
     """
 
-    def __init__(self, flow: Flow, variables: Mapping[str, str], caller: str, called: str) -> None:
+    def __init__(
+        self, flow: Flow, variables: Mapping[str, str], caller: str, called: str, *, hears: bool = False
+    ) -> None:
         self.phase = Phase.IDLE
         self._walk = Walk(flow, {**variables, "caller": caller, "called": called})
         self._out: list[act.Action] = []
-        self._attempt = 1
-        self._digits = ""
+        self._hears = hears
+        self._asking: Asking | Exchange | None = None
+        self._hearing: Hearing | None = None
         self._ahead: deque[str] = deque(maxlen=MAX_DIALLED_AHEAD)
         self._late_terminator: tuple[str, datetime] | None = None
         self._last_id = 0
         self._play_id = 0
         self._timer_id: int | None = None
-        self._exchange: Exchange | None = None
         self._dip: Dip | None = None
 
     @property
@@ -102,17 +118,24 @@ class Engine:
             case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._timer_id:
                 self._timer_id = None
                 self._run(self._timed_out(), now)
+            case (Phase.PLAYING | Phase.LISTENING, _) if isinstance(event, act.HEARD):
+                self._heard(event, now)
             case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._walk.node, node.Queue):
                 self._run(self._walk.node.target(reason), now)
             case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._walk.node, node.Voicemail):
                 self._run(self._walk.node.next, now)
-            case (Phase.RECORDING, act.VoicemailEnded()) if self._exchange is not None:
-                self._run(self._take(self._exchange.recorded()), now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._asking, Interview):
+                self._run(self._take(self._asking.recorded()), now)
             case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
-                self._run(self._dipped(self._dip, event), now)
+                self._dip.take(event)
+                self._run(self._dip.target(self.variables), now)
             case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
                 self._run(self._walk.node.failed, now)
         return self._taken()
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     def _taken(self) -> list[act.Action]:
         taken, self._out = self._out, []
@@ -126,17 +149,18 @@ class Engine:
             if self.phase is not Phase.LISTENING or not self._ahead:
                 break
             target = self._key(self._ahead.popleft(), now)
-        if self.phase is Phase.LISTENING and self._timer_id is None:
-            self._start_timer()
+        self._listen()
+        if self.phase is Phase.LISTENING and self._timer_id is None and self._asking is not None:
+            self._start_timer(self._asking.timeout_s)
 
     def _enter(self, target: str, now: datetime) -> str | None:
         """Enter a node; the next one if this one does not wait."""
         self._cancel_timer()
+        self._stop_listening()
+        self._asking = self._dip = None
         if target == RETURN:
             return self._leave_sub_flow()
         self._walk.go_to(target)
-        self._attempt, self._digits = 1, ""
-        self._exchange = None
         self._out.append(act.Entered(self._walk.flow.name, target))
         match self._walk.node:
             case node.Set():
@@ -152,18 +176,18 @@ class Engine:
             case node.Transfer():
                 self._wait(Phase.TRANSFERRING, act.Transfer(self._walk.node.number))
                 return None
-            case node.Play() | Menu() | Gather() | node.Voicemail():
-                return self._prompt(self._walk.node.prompts, self._walk.node.barge_in)
+            case Question() | Consent() | Survey():
+                self._asking = asking(self._walk, self._walk.node, self._hears)
+                return self._take(self._asking.opening())
+            case node.Play() | node.Voicemail():
+                return self._prompt(
+                    tuple(self._walk.rendered(self._walk.node.prompts)), self._walk.node.barge_in
+                )
             case node.HangUp():
-                return self._prompt(self._walk.node.prompts, barge_in=False)
+                return self._prompt(tuple(self._walk.rendered(self._walk.node.prompts)), barge_in=False)
             case Lookup():
                 self._look_up(self._walk.node)
                 return None
-            case Consent():
-                self._exchange = Asked(self._walk.node, target)
-                return self._take(Turn(Then.ASK))
-            case Survey():
-                return self._survey(self._walk.node, target)
             case _:
                 assert_never(self._walk.node)
 
@@ -195,93 +219,21 @@ class Engine:
     def _hang_up(self, reason: HangUpReason) -> None:
         self._wait(Phase.ENDED, act.HangUp(reason))
 
-    # Exchanges: consent and survey.
-
-    def _survey(self, entered: Survey, name: str) -> str | None:
-        if not entered.asks(self.variables.get("call_id", ""), name):
-            return entered.next
-        interview = Interview(entered, name, self.variables.get("recording_consent") != "no")
-        self._exchange = interview
-        return self._take(interview.begin())
-
-    def _take(self, turn: Turn) -> str | None:
-        """Do what an exchange asks for."""
-        exchange = self._exchange
-        assert exchange is not None
-        self._out += turn.actions
-        for action in turn.actions:
-            if isinstance(action, act.Consented):
-                self.variables["recording_consent"] = "yes" if action.given else "no"
-        if turn.again:
-            self._ahead.clear()
-        match turn.then:
-            case Then.ASK:
-                return self._prompt(
-                    tuple(exchange.prompts), bool(getattr(self._walk.node, "barge_in", False))
-                )
-            case Then.LISTEN:
-                self.phase = Phase.LISTENING
-            case Then.RECORD:
-                self._wait(Phase.RECORDING, exchange.recording())
-            case Then.LEAVE:
-                return exchange.target
-        return None
-
-    # Lookups.
-
-    def _look_up(self, entered: Lookup) -> None:
-        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
-        self._last_id += 1
-        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
-        self._dip = Dip(self._last_id)
-        if not entered.barge_in:
-            self._ahead.clear()
-        prompts = tuple(self._walk.rendered(entered.prompts))
-        if prompts and not self._ahead:
-            self._last_id += 1
-            self._dip.play_id = self._last_id
-            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
-        self.phase = Phase.LOOKING_UP
-
-    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
-        """Go on when the answer is there and the prompt is over."""
-        dip.take(event)
-        entered = self._walk.node
-        if not dip.is_over or not isinstance(entered, Lookup):
-            return None
-        self._dip = None
-        if dip.values is None:
-            return entered.failed
-        self.variables.update(dip.values)
-        return entered.next
-
-    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
-        if not getattr(self._walk.node, "barge_in", False):
-            return None
-        self._ahead.append(digit)
-        if dip.play_id is None:
-            return None
-        self._out.append(act.StopPlaying())
-        return self._dipped(dip, act.Played(dip.play_id))
-
-    # Prompts and keys.
-
-    def _prompt(self, items: tuple[Item, ...], barge_in: bool) -> str | None:
+    def _prompt(self, prompts: tuple[Prompt, ...], barge_in: bool) -> str | None:
         """Play the prompts, or do at once what comes after them."""
+        self._stop_listening()
         if not barge_in:
             self._ahead.clear()
-        prompts = tuple(self._walk.rendered(items))
         if not prompts or self._ahead:
             return self._after_prompt()
-        self._last_id += 1
-        self._play_id = self._last_id
+        self._play_id = self._new_id()
         self.phase = Phase.PLAYING
         self._out.append(act.Play(prompts, barge_in, self._play_id))
         return None
 
     def _after_prompt(self) -> str | None:
-        if self._exchange is not None:
-            return self._take(self._exchange.heard())
+        if self._asking is not None:
+            return self._take(self._asking.heard())
         match self._walk.node:
             case node.Play():
                 return self._walk.node.next
@@ -290,7 +242,7 @@ class Engine:
             case node.HangUp(reason=reason):
                 self._hang_up(reason)
             case _:
-                self.phase = Phase.LISTENING
+                pass
         return None
 
     def _digit(self, digit: str, now: datetime) -> None:
@@ -305,9 +257,13 @@ class Engine:
             self._run(self._after_prompt(), now)
         elif self.phase is Phase.LISTENING:
             self._cancel_timer()
+            if self._hearing is not None and self._hearing.is_pending:
+                self._stop_listening()
             self._run(self._key(digit, now), now)
-        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
-            self._run(self._dial_ahead(self._dip, digit), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None and self._dip.node.barge_in:
+            self._ahead.append(digit)
+            self._out += self._dip.interrupted()
+            self._run(self._dip.target(self.variables), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
@@ -316,29 +272,13 @@ class Engine:
         return digit == late[0] and now <= late[1]
 
     def _key(self, digit: str, now: datetime) -> str | None:
-        """Take a key that the present node waits for; where it leads, if anywhere yet."""
-        if self._exchange is not None:
-            return self._take(self._exchange.key(digit))
-        match self._walk.node:
-            case Menu(choices=choices):
-                if digit not in choices:
-                    return self._failed(self._walk.node.no_match, act.NoMatch(self._walk.name))
-                self._out.append(act.Input(self._walk.name, "menu", digit))
-                return choices[digit]
-            case Gather():
-                return self._gathered(self._walk.node, digit, now)
-            case _:
-                return None
-
-    def _gathered(self, entered: Gather, digit: str, now: datetime) -> str | None:
-        if digit != entered.terminator:
-            self._digits += digit
-            if digit not in entered.digits:
-                return self._failed(entered.no_match, act.NoMatch(self._walk.name))
-            if len(self._digits) < entered.longest:
-                return None
-            self._expect_late_terminator(entered, now)
-        return self._answered(entered)
+        """Take a key that the present question waits for; where it leads, if anywhere yet."""
+        if self._asking is None:
+            return None
+        turn = self._asking.key(digit)
+        if turn.is_full and isinstance(self._walk.node, Gather):
+            self._expect_late_terminator(self._walk.node, now)
+        return self._take(turn)
 
     def _expect_late_terminator(self, entered: Gather, now: datetime) -> None:
         if self._ahead and self._ahead[0] == entered.terminator:
@@ -347,49 +287,110 @@ class Engine:
             until = now + timedelta(seconds=entered.inter_digit_timeout_s)
             self._late_terminator = (entered.terminator, until)
 
-    def _answered(self, entered: Gather) -> str | None:
-        if len(self._digits) < entered.shortest:
-            return self._failed(entered.no_match, act.NoMatch(self._walk.name))
-        self.variables[entered.variable] = self._digits
-        shown = "*" * len(self._digits) if entered.secret else self._digits
-        self._out.append(act.Input(self._walk.name, "gather", shown))
-        return entered.next
+    def _take(self, turn: Turn) -> str | None:
+        """Do what a question asks for; where the call goes, if anywhere yet."""
+        assert self._asking is not None
+        self._out += turn.actions
+        if turn.again:
+            self._ahead.clear()
+        match turn.then:
+            case Then.ASK:
+                barge_in = bool(getattr(self._walk.node, "barge_in", False))
+                return self._prompt(self._asking.prompts, barge_in)
+            case Then.LISTEN:
+                self.phase = Phase.LISTENING
+                return None
+            case Then.RECORD:
+                assert isinstance(self._asking, Interview)
+                self._wait(Phase.RECORDING, self._asking.recording())
+                return None
+            case Then.LEAVE:
+                return turn.target
+            case Then.OPERATOR:
+                return self._walk.to_operator()
 
     def _timed_out(self) -> str | None:
-        if self._exchange is not None:
-            return self._take(self._exchange.timed_out())
-        match self._walk.node:
-            case Gather() if self._digits:
-                return self._answered(self._walk.node)
-            case Menu() | Gather():
-                return self._failed(self._walk.node.no_input, act.NoInput(self._walk.name))
-            case _:
-                return None
+        if self._asking is None:
+            return None
+        if self._hearing is not None and self._hearing.is_pending:
+            return self._take(self._asking.deafened())
+        return self._take(self._asking.timed_out())
 
-    def _failed(self, failure: Failure, record: act.NoInput | act.NoMatch) -> str | None:
-        """Ask again, or go on after the last attempt."""
-        self._out.append(record)
-        self._ahead.clear()
-        self._digits = ""
-        if not isinstance(self._walk.node, Question) or self._attempt >= self._walk.node.attempts:
-            return failure.next
-        self._attempt += 1
-        return self._prompt((*failure.prompts, *self._walk.node.prompts), self._walk.node.barge_in)
+    def _look_up(self, entered: Lookup) -> None:
+        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
+        self._dip = Dip(entered, self._new_id())
+        self._out.append(act.LookUp(self._dip.lookup_id, self._walk.name, entered.request(self.variables)))
+        if not entered.barge_in:
+            self._ahead.clear()
+        prompts = tuple(self._walk.rendered(entered.prompts))
+        if prompts and not self._ahead:
+            self._dip.play_id = self._new_id()
+            self._out.append(act.Play(prompts, entered.barge_in, self._dip.play_id))
+        self.phase = Phase.LOOKING_UP
 
-    def _start_timer(self) -> None:
-        match self._walk.node:
-            case Menu():
-                seconds = self._walk.node.timeout_s
-            case Gather() if self._digits:
-                seconds = self._walk.node.inter_digit_timeout_s
-            case Gather():
-                seconds = self._walk.node.first_digit_timeout_s
-            case Consent() | Survey() if self._exchange is not None:
-                seconds = self._exchange.timeout_s
-            case _:
-                return
-        self._last_id += 1
-        self._timer_id = self._last_id
+    # Words.
+
+    def _listen(self) -> None:
+        """Begin to listen where the present question wants to hear words now."""
+        if self._hearing is not None or self._asking is None:
+            return
+        is_open = self.phase is Phase.LISTENING or (
+            self.phase is Phase.PLAYING and bool(getattr(self._walk.node, "barge_in", False))
+        )
+        wanted = self._asking.listening if is_open else None
+        if wanted is not None:
+            self._hearing = Hearing(self._new_id())
+            self._out.append(act.Listen(self._last_id, self._walk.name, wanted.hot_words, wanted.language))
+
+    def _stop_listening(self) -> None:
+        if self._hearing is not None:
+            self._hearing = None
+            self._out.append(act.StopListening())
+
+    def _heard(self, event: act.Heard, now: datetime) -> None:
+        """Take what the present question listens for."""
+        hearing, question = self._hearing, self._asking
+        if hearing is None or question is None or event.listen_id not in (None, hearing.listen_id):
+            return
+        match event:
+            case act.SpeechStarted():
+                hearing.started()
+                self._interrupt()
+                self._start_timer(SPEECH_S)
+            case act.SpeechEnded() if hearing.is_pending:
+                self._start_timer(WORDS_WITHIN_S)
+            case act.SpeechEnded():
+                pass
+            case act.Speech(text, confidence):
+                said = hearing.said(text, confidence)
+                if said is None and (hearing.is_pending or self.phase is Phase.PLAYING):
+                    return
+                self._interrupt()
+                self._cancel_timer()
+                self._run(self._take(question.words(*said)) if said is not None else None, now)
+            case act.NotHeard():
+                self._run(self._deafened(question, hearing), now)
+
+    def _interrupt(self) -> None:
+        if self.phase is Phase.PLAYING:
+            self._out.append(act.StopPlaying())
+            self.phase = Phase.LISTENING
+
+    def _deafened(self, question: Asking | Exchange, hearing: Hearing) -> str | None:
+        """Go on without words; a prompt that plays, or a caller who thinks, is not disturbed."""
+        is_pending = hearing.is_pending
+        self._stop_listening()
+        question.is_deaf = True
+        if self.phase is Phase.PLAYING or not (is_pending or question.is_hopeless):
+            return None
+        self._cancel_timer()
+        return self._take(question.deafened())
+
+    # The timer.
+
+    def _start_timer(self, seconds: float) -> None:
+        self._cancel_timer()
+        self._timer_id = self._new_id()
         self._out.append(act.StartTimer(self._timer_id, seconds))
 
     def _cancel_timer(self) -> None:

@@ -5,21 +5,21 @@ which ends a sub-flow and goes on where it was called; in the outermost flow it 
 from files through ``ivr.load``; ``configs/ivr/main.yaml`` shows the common fields in use.
 """
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ivr.cases import ClosedCase, VariableCase
+from ivr.choices import Operator, Repeat
+from ivr.faq import Faq, FaqText
 from ivr.hours import Hours
-from ivr.lookup import Lookup
-from ivr.nodes import AnyNode, Branch, HangUp, HangUpReason
+from ivr.node import Edge, Node
+from ivr.nodes import AnyNode
 from ivr.part import Language, Name, NewVariable, Part, problem
 from ivr.prompt import Sound, TextItem, WavItem
+from ivr.questions import Question
 
 RETURN = "return"
 
@@ -38,6 +38,8 @@ class SubFlowText(Part):
 
     language: Language | None = None
     start: Name
+    operator: Operator | None = None
+    repeat: Repeat | None = None
     nodes: Annotated[Mapping[NodeName, AnyNode], Field(min_length=1, max_length=500)]
 
 
@@ -46,6 +48,8 @@ class FlowText(Part):
 
     language: Language
     start: Name
+    operator: Operator | None = None
+    repeat: Repeat | None = None
     variables: Mapping[NewVariable, str] = Field(default_factory=dict)
     prompts: Mapping[Name, Sound] = Field(default_factory=dict)
     hours: Mapping[Name, Hours] = Field(default_factory=dict)
@@ -59,7 +63,7 @@ class Flow:
 
     ``name`` is the file's stem, or ``STEM/SUBFLOW``; ``folder`` is where its sound files are looked for;
     ``variables`` are values for those the call does not bring; ``flows`` holds what its ``Call`` nodes
-    call, by ``Call.callee``.
+    call, by ``Call.callee``; ``faqs`` what its ``Faq`` nodes answer, by ``Faq.file``.
     """
 
     name: str
@@ -71,58 +75,16 @@ class Flow:
     hours: Mapping[str, Hours]
     variables: Mapping[str, str]
     flows: Mapping[str, "Flow"]
+    operator: Operator | None = None
+    repeat: Repeat | None = None
+    faqs: Mapping[str, FaqText] = field(default_factory=dict)
 
-
-def closing(flow: Flow, message: str) -> Flow:
-    """A flow to stand in for one that is closed: it says the message and ends the call."""
-    text = message.replace("{", "{{").replace("}", "}}")
-    node = HangUp(kind="hangup", prompts=(TextItem(text=text),), reason=HangUpReason.CLOSED)
-    return replace(
-        flow, name="closed", start="closed", nodes={"closed": node}, prompts={}, hours={}, flows={}
-    )
-
-
-@lru_cache(maxsize=1000)
-def reads(flow: Flow, names: tuple[str, ...]) -> bool:
-    """Whether the flow, or one that it calls, looks at any of the variables."""
-    mentioned = re.compile(rf"{{(?:{'|'.join(map(re.escape, names))})[}}|]")
-    texts = (text for part in (flow.nodes, flow.prompts) for text in _texts(part))
-    return (
-        any(_cases_read(node, names) for node in flow.nodes.values())
-        or any(mentioned.search(text) for text in texts)
-        or any(reads(inner, names) for inner in flow.flows.values())
-    )
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in a part of a flow."""
-    if isinstance(value, str):
-        yield value
-        return
-    inside: Iterable[object] = ()
-    if isinstance(value, Part):
-        inside = (inner for _, inner in value)
-    elif isinstance(value, Mapping):
-        inside = value.values()
-    elif isinstance(value, tuple | list):
-        inside = value
-    for inner in inside:
-        yield from _texts(inner)
-
-
-def _cases_read(node: AnyNode, names: Collection[str]) -> bool:
-    cases = node.cases if isinstance(node, Branch) else ()
-    return any(
-        (isinstance(case, VariableCase) and case.variable in names)
-        or (isinstance(case, ClosedCase) and "closed" in names)
-        for case in cases
-    )
-
-
-def lookups(flow: Flow) -> Iterator[tuple[str, Lookup]]:
-    """Every lookup of the flow and of those that it calls, with a name that says where it is."""
-    for name, node in flow.nodes.items():
-        if isinstance(node, Lookup):
-            yield f"{flow.name}: node {name}", node
-    for inner in flow.flows.values():
-        yield from lookups(inner)
+    def edges(self, node: Node) -> Iterator[Edge]:
+        """All the ways out of a node, those that the flow adds to questions last."""
+        yield from node.edges()
+        if isinstance(node, Faq) and node.file in self.faqs:
+            for answer in self.faqs[node.file].answers:
+                if answer.next is not None:
+                    yield Edge(answer.name, answer.next, ("file",))
+        if isinstance(node, Question) and node.operator and self.operator is not None:
+            yield Edge("operator", self.operator.next, ("operator",))

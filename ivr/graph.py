@@ -13,7 +13,7 @@ from ivr.node import Edge, Node
 from ivr.nodes import Branch, Call, HangUp, Play, Queue, Set, Transfer, prompts_of
 from ivr.part import RESERVED_VARIABLES
 from ivr.prompt import Item, NamedItem, TextItem, WavItem, always_says_something, variables_of
-from ivr.questions import Gather
+from ivr.questions import Gather, Question
 from ivr.survey import Survey
 
 Graph = Mapping[str, tuple[Edge, ...]]
@@ -63,7 +63,7 @@ def bad_sounds(
 ) -> Iterator[Problem]:
     """What is wrong with the named prompts of a file whose sound files are in ``folder``."""
     for name, sound in prompts.items():
-        yield from _bad_item((name,), sound, folder, variables | RESERVED_VARIABLES)
+        yield from bad_item((name,), sound, folder, variables | RESERVED_VARIABLES)
 
 
 def written_by(nodes: Mapping[str, Node]) -> Iterator[str]:
@@ -84,8 +84,8 @@ def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
             yield Problem(("nodes", name, "next"), f"is missing, and {node.callee} can return")
         if isinstance(node, Call) and node.next is not None and not inner[node.callee].returns:
             yield Problem(("nodes", name, "next"), f"is never reached: {node.callee} does not return")
-    graph = {name: tuple(node.edges()) for name, node in flow.nodes.items()}
-    reached = _reachable(graph, flow.start)
+    graph = {name: tuple(flow.edges(node)) for name, node in flow.nodes.items()}
+    reached = _reachable(graph, flow.start) | _reached_by_wish(flow, graph)
     for name in graph:
         if name not in reached:
             yield Problem(("nodes", name), "is never reached")
@@ -101,7 +101,7 @@ def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
 
 def traits(flow: Flow, inner: Mapping[str, Traits]) -> Traits:
     """What a flow without bad paths means for those that call it."""
-    graph = {name: tuple(node.edges()) for name, node in flow.nodes.items()}
+    graph = {name: tuple(flow.edges(node)) for name, node in flow.nodes.items()}
     ends = any(_is_end(node, inner) for node in flow.nodes.values())
     returns = any(edge.target == RETURN for edges in graph.values() for edge in edges)
     return Traits(returns, ends, at_once=RETURN in _reachable(_instant(flow, graph, inner), flow.start))
@@ -126,7 +126,7 @@ def _bad_names_of(node: Node, flow: Flow, outside: Outside, variables: frozenset
     for place, item in prompts_of(node):
         if isinstance(item, NamedItem) and item.prompt not in flow.prompts:
             yield Problem((*place, "prompt"), f"no such prompt {item.prompt!r}")
-        yield from _bad_item(place, item, flow.folder, variables)
+        yield from bad_item(place, item, flow.folder, variables)
 
 
 def _bad_names_of_queue(node: Queue, outside: Outside, variables: frozenset[str]) -> Iterator[Problem]:
@@ -146,19 +146,30 @@ def _bad_names_of_cases(node: Branch, flow: Flow, variables: frozenset[str]) -> 
             yield Problem(("cases", index, "variable"), f"no such variable {case.variable!r}")
 
 
-def _bad_item(
+def bad_item(
     at: tuple[str | int, ...], item: Item, folder: Path, variables: frozenset[str]
 ) -> Iterator[Problem]:
+    """What is wrong with one prompt: variables and files that do not exist."""
     if isinstance(item, TextItem):
-        yield from _bad_variables(at, item.text, variables)
-    elif isinstance(item, WavItem) and not os.path.isfile(folder / item.wav):
-        yield Problem((*at, "wav"), f"no such file {item.wav!r}")
+        for text in item.texts.values():
+            yield from _bad_variables(at, text, variables)
+    elif isinstance(item, WavItem):
+        for file in item.files.values():
+            if not os.path.isfile(folder / file):
+                yield Problem((*at, "wav"), f"no such file {file!r}")
 
 
 def _bad_variables(at: tuple[str | int, ...], text: str, variables: frozenset[str]) -> Iterator[Problem]:
     for name in variables_of(text):
         if name not in variables:
             yield Problem(at, f"no such variable {name!r}")
+
+
+def _reached_by_wish(flow: Flow, graph: Graph) -> set[str]:
+    """What callers reach who ask for the operator in a sub-flow that has none."""
+    if flow.operator is None or not any(isinstance(node, Call) for node in flow.nodes.values()):
+        return set()
+    return _reachable(graph, flow.operator.next)
 
 
 def _reachable(graph: Graph, start: str) -> set[str]:
@@ -205,6 +216,8 @@ def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits])
             return node.share < 1  # who is not asked goes on at once
         case Queue():
             return edge.label in ("empty", "full", "closed")
+        case Question():
+            return edge.label == "no match" and not node.takes_keys
         case Call():
             return inner[node.callee].at_once
         case _:
@@ -213,7 +226,7 @@ def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits])
 
 def _audible(flow: Flow, item: TextItem | WavItem | NamedItem) -> bool:
     sound = flow.prompts[item.prompt] if isinstance(item, NamedItem) else item
-    return isinstance(sound, WavItem) or always_says_something(sound.text)
+    return isinstance(sound, WavItem) or all(map(always_says_something, sound.texts.values()))
 
 
 def _loop(graph: Graph) -> tuple[str, ...]:

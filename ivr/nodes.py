@@ -8,9 +8,10 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ivr.cases import Case
 from ivr.consent import Consent
+from ivr.faq import Faq
 from ivr.lookup import Lookup
 from ivr.node import Edge, Node
-from ivr.part import Name, NewVariable, Seconds, as_list, problem
+from ivr.part import Language, Name, NewVariable, Seconds, as_list, problem
 from ivr.prompt import Item, Prompts, SomePrompts, Template
 from ivr.questions import Gather, Menu, Question
 from ivr.survey import Survey
@@ -65,11 +66,21 @@ class Branch(Node):
 
 
 class Set(Node):
-    """Give variables values; a value may hold other variables, as a prompt's text may."""
+    """Give variables values; a value may hold other variables, as a prompt's text may.
+
+    ``set_language`` has the caller spoken to, and heard, in another language from here on.
+    """
 
     kind: Literal["set"]
-    values: Annotated[Mapping[NewVariable, Template], Field(min_length=1)]
+    values: Annotated[Mapping[NewVariable, Template], Field(min_length=1)] = Field(default_factory=dict)
+    set_language: Language | None = None
     next: Name
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> Self:
+        if not self.values and self.set_language is None:
+            raise problem("is missing", "values")
+        return self
 
     def edges(self) -> Iterator[Edge]:
         """The way on."""
@@ -211,6 +222,7 @@ _KINDS = (
     "lookup",
     "consent",
     "survey",
+    "faq",
 )
 
 
@@ -232,7 +244,8 @@ AnyNode = Annotated[
     | Annotated[Call, Tag("<call>")]
     | Annotated[Lookup, Tag("<lookup>")]
     | Annotated[Consent, Tag("<consent>")]
-    | Annotated[Survey, Tag("<survey>")],
+    | Annotated[Survey, Tag("<survey>")]
+    | Annotated[Faq, Tag("<faq>")],
     Discriminator(
         _kind_tag, custom_error_type="kind", custom_error_message="must be one of " + ", ".join(_KINDS)
     ),
@@ -245,12 +258,15 @@ def prompts_of(node: Node) -> Iterator[tuple[tuple[str | int, ...], Item]]:
     if isinstance(node, Play | Voicemail | HangUp | Question | Lookup | Consent | Survey):
         groups.append((("prompts",), node.prompts))
     if isinstance(node, Question):
+        groups.append((("say_or_press",), node.say_or_press))
         groups.append((("no_input", "prompts"), node.no_input.prompts))
         groups.append((("no_match", "prompts"), node.no_match.prompts))
     if isinstance(node, Survey):
         groups.append((("again",), node.again))
         for number, question in enumerate(node.questions):
             groups.append((("questions", number, "prompt"), question.prompt))
+    if isinstance(node, Faq):
+        groups.append((("more",), node.more))
     for place, items in groups:
         for index, item in enumerate(items):
             yield (*place, index), item

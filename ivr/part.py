@@ -20,6 +20,7 @@ RESERVED_VARIABLES = RECOGNISED_VARIABLES | {
     "called",
     "closed",
     "closure_message",
+    "language",
     "recording_consent",
 }
 

@@ -5,8 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ivr.choices import KEYS, AnyChoice, Choice, whole
 from ivr.node import Edge, Node
 from ivr.part import Keys, Name, NewVariable, Part, Seconds, problem
+from ivr.phrases import MARGIN, SURE, UNSURE, Thresholds
 from ivr.prompt import Prompts
 
 
@@ -17,19 +19,52 @@ class Failure(Part):
     next: Name
 
 
-class Question(Node):
-    """Base of the nodes that wait for keys.
+Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
-    ``attempts`` is how often the question is put in all; attempts without input and attempts without a
-    match count together. ``barge_in`` says what keys during the prompt do: interrupt it and count, or
-    be dropped, together with all that was dialled ahead.
+
+class Question(Node):
+    """Base of the nodes that wait for keys or words.
+
+    ``attempts`` is how often the question is put in all; attempts without input, without a match and with an
+    answer that the caller denied count together. ``barge_in`` says what keys and voices during the prompt
+    do: interrupt it and count, or be dropped, together with all that was dialled ahead.
+
+    ``say_or_press`` stands in for ``prompts`` while words can be heard. From ``sure`` on what was heard is
+    taken, from ``unsure`` on, or where the second best is nearer than ``margin``, the caller is asked whether
+    that was meant. ``operator: no`` keeps the flow's operator out of this question.
     """
 
     prompts: Prompts = ()
+    say_or_press: Prompts = ()
     barge_in: bool = True
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    sure: Score = SURE
+    unsure: Score = UNSURE
+    margin: Score = MARGIN
+    operator: bool = True
     no_input: Failure
     no_match: Failure
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> Self:
+        if self.unsure > self.sure:
+            raise problem(f"{self.unsure:g} is more than sure, {self.sure:g}", "unsure")
+        return self
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether words can answer it."""
+        return False
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether keys can answer it."""
+        return True
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """When what was heard is believed."""
+        return Thresholds(self.sure, self.unsure, self.margin)
 
     def edges(self) -> Iterator[Edge]:
         """The ways out after the last attempt."""
@@ -37,25 +72,62 @@ class Question(Node):
         yield Edge("no match", self.no_match.next, ("no_match", "next"))
 
 
-def _single_keys(choices: Mapping[str, str]) -> Mapping[str, str]:
-    for key in choices:
-        if key not in tuple("0123456789*#"):
+def _keys_or_phrases(choices: Mapping[str, AnyChoice]) -> Mapping[str, AnyChoice]:
+    for key, choice in choices.items():
+        if key in KEYS:
+            continue
+        if isinstance(choice, str):
             raise problem(f"{key!r} is not one of 0-9, * and #", key)
+        if not key[0].isalpha():
+            raise problem(f"{key!r} is neither a key (0-9, * or #) nor a name", key)
+        if choice.phrases is None:
+            raise problem("is missing: without a key the choice must be said", key, "phrases")
     return choices
 
 
 class Menu(Question):
-    """One key out of ``choices`` within ``timeout_s`` of the prompt's end."""
+    """One of the ``choices``, by key or by voice, within ``timeout_s`` of the prompt's end.
+
+    A choice that can only be said stands under a name in the place of a key.
+    """
 
     kind: Literal["menu"]
     timeout_s: Seconds = 5
-    choices: Annotated[Mapping[str, Name], Field(min_length=1), AfterValidator(_single_keys)]
+    choices: Annotated[
+        Mapping[Annotated[str, Field(min_length=1, max_length=63)], AnyChoice],
+        Field(min_length=1, max_length=50),
+        AfterValidator(_keys_or_phrases),
+    ]
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether any choice can be said."""
+        return any(isinstance(choice, Choice) and choice.phrases for choice in self.choices.values())
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether any choice has a key."""
+        return any(key in KEYS for key in self.choices)
+
+    def chosen(self, key: str) -> Choice | None:
+        """The choice of a key, or of the name that stands in its place."""
+        choice = self.choices.get(key)
+        return None if choice is None else whole(choice)
 
     def edges(self) -> Iterator[Edge]:
         """The choices, then the failures."""
-        for key, target in self.choices.items():
-            yield Edge(key, target, ("choices", key))
+        for key, choice in self.choices.items():
+            if isinstance(choice, str):
+                yield Edge(key, choice, ("choices", key))
+            else:
+                yield Edge(_label(key, choice), choice.next, ("choices", key, "next"))
         yield from super().edges()
+
+
+def _label(key: str, choice: Choice) -> str:
+    phrases = choice.phrases or ()
+    first = next(iter(phrases.values())) if isinstance(phrases, Mapping) else phrases
+    return " ".join(part for part in (key if key in KEYS else "", f"“{first[0]}”" if first else "") if part)
 
 
 class Gather(Question):
@@ -63,7 +135,8 @@ class Gather(Question):
 
     It is over at the greatest length, at the ``terminator``, or when ``inter_digit_timeout_s`` pass
     without another key. Fewer keys than the least, or a key that is none of ``digits``, are no match.
-    What a ``secret`` node gathers shows as asterisks in ``Input`` actions.
+    What a ``secret`` node gathers shows as asterisks in ``Input`` actions. With ``spoken`` the digits may be
+    said, all at once or in groups; where any of them was heard badly they are read back and confirmed.
     """
 
     kind: Literal["gather"]
@@ -76,6 +149,7 @@ class Gather(Question):
     first_digit_timeout_s: Seconds = 6
     inter_digit_timeout_s: Seconds = 3
     secret: bool = False
+    spoken: bool = False
     next: Name
 
     @model_validator(mode="after")
@@ -91,6 +165,11 @@ class Gather(Question):
         if self.terminator and self.terminator in self.digits:
             raise problem(f"{self.terminator!r} is also one of the digits {self.digits}", "terminator")
         return self
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the digits may be said."""
+        return self.spoken
 
     @property
     def shortest(self) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ivr import nodes as node
 from ivr.cases import Case, ClosedCase, HoursCase, PrefixCase, VariableCase, WithheldCase
+from ivr.choices import Operator, Repeat
 from ivr.flow import RETURN, Flow
 from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render, variables_of
 
@@ -17,6 +18,7 @@ class Walk:
         self.flow = flow
         self.node: node.AnyNode = flow.nodes[flow.start]
         self.name = flow.start
+        self._chosen_language = self.variables.get("language", "")
         self._callers: list[tuple[Flow, str]] = []
 
     def go_to(self, name: str) -> None:
@@ -38,8 +40,41 @@ class Walk:
         self.flow, target = self._callers.pop()
         return target
 
+    @property
+    def language(self) -> str:
+        """The language of the call: the one that was chosen, else the flow's own."""
+        return self._chosen_language or self.flow.language
+
+    def set_language(self, language: str | None) -> None:
+        """From here on the call is in this language; ``None`` changes nothing."""
+        if language is not None:
+            self._chosen_language = self.variables["language"] = language
+
+    def to_operator(self) -> str | None:
+        """Leave sub-flows until one has an operator; where they are, ``None`` where no flow has one."""
+        flows = [self.flow, *(flow for flow, _ in reversed(self._callers))]
+        for left, flow in enumerate(flows):
+            if flow.operator is not None:
+                self.flow = flow
+                del self._callers[len(self._callers) - left :]
+                return flow.operator.next
+        return None
+
+    @property
+    def operator(self) -> Operator | None:
+        """The operator of this flow, or of the nearest one that called it."""
+        flows = [self.flow, *(flow for flow, _ in reversed(self._callers))]
+        return next((flow.operator for flow in flows if flow.operator is not None), None)
+
+    @property
+    def repeat(self) -> Repeat | None:
+        """How to hear a question again, likewise."""
+        flows = [self.flow, *(flow for flow, _ in reversed(self._callers))]
+        return next((flow.repeat for flow in flows if flow.repeat is not None), None)
+
     def set(self, entered: node.Set) -> None:
-        """Give variables the node's values, one after the other."""
+        """Give variables the node's values, one after the other, and the call its language."""
+        self.set_language(entered.set_language)
         for name, value in entered.values.items():
             self.variables[name] = render(value, self.variables)
 
@@ -71,8 +106,11 @@ class Walk:
     def _rendered(self, item: Item) -> Prompt | None:
         name = item.prompt if isinstance(item, NamedItem) else ""
         sound = self.flow.prompts[name] if isinstance(item, NamedItem) else item
+        own = self.flow.language
         if not isinstance(sound, TextItem):
-            return Wav(self.flow.folder / sound.wav, name)
-        text = render(sound.text, self.variables)
-        varies = any(variables_of(sound.text))
-        return Say(text, self.flow.language, name, varies) if text else None
+            file, _ = sound.in_language(self.language, own)
+            return Wav(self.flow.folder / file, name)
+        template, language = sound.in_language(self.language, own)
+        text = render(template, self.variables)
+        varies = any(variables_of(template))
+        return Say(text, language, name, varies) if text else None

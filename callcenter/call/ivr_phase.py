@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import ivr
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
-from callcenter.call.signals import Command, Gone, Key, LookedUp, Played, TimerFired
+from callcenter.call.hearing import Hearing
+from callcenter.call.signals import Command, Gone, Key, LookedUp, Played, Spoke, TimerFired
 from callcenter.call.survey import write_survey
 from callcenter.errors import CallCenterError
 from callcenter.events import EventType
@@ -26,6 +27,7 @@ class IvrPhase:
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._playing: asyncio.Task[None] | None = None
         self._looking_up: asyncio.Task[None] | None = None
+        self._hearing: Hearing | None = None
 
     async def next_step(self, event: ivr.Event | None) -> Step:
         """Feed ``event`` (``None`` starts the flow) and go on until a step is asked for.
@@ -54,6 +56,8 @@ class IvrPhase:
         match signal:
             case Key(digit):
                 return self._feed(ivr.Digit(digit))
+            case Spoke(event):
+                return self._feed(event)
             case Played(play_id, complete) if complete:
                 return self._feed(ivr.Played(play_id))
             case TimerFired(timer) if timer in self._timers:
@@ -85,10 +89,16 @@ class IvrPhase:
                 self._start_timer(timer, seconds)
             case ivr.CancelTimer(timer):
                 self._cancel_timer(timer)
+            case ivr.Listen():
+                self._start_hearing(action)
+            case ivr.StopListening():
+                self._stop_hearing()
             case ivr.Entered(flow, node):
                 journal.write(EventType.IVR_ENTERED, flow=flow, node=node)
-            case ivr.Input(node, kind, value):
+            case ivr.Input(node, kind, value, None):
                 journal.write(EventType.IVR_INPUT, node=node, kind=kind, value=value)
+            case ivr.Input(node, kind, value, score):
+                journal.write(EventType.IVR_INPUT, node=node, kind=kind, value=value, score=score)
             case ivr.NoInput(node):
                 journal.write(EventType.IVR_NO_INPUT, node=node)
             case ivr.NoMatch(node):
@@ -124,13 +134,24 @@ class IvrPhase:
         sounds = self._context.services.prompts
         if isinstance(prompt, ivr.Wav):
             return await sounds.wav(prompt.path)
-        return await sounds.pcm(prompt.text, prompt.name, keep=not prompt.varies)
+        return await sounds.pcm(prompt.text, prompt.name, prompt.language, keep=not prompt.varies)
 
     async def _stop_playing(self) -> None:
         playing, self._playing = self._playing, None
         if playing is not None and not playing.done():
             playing.cancel()
             await self._context.caller.quiet()
+
+    def _start_hearing(self, action: ivr.Listen) -> None:
+        self._stop_hearing()
+        recognizer = self._context.services.recognizer
+        if recognizer is not None:
+            self._hearing = Hearing(self._context, recognizer, action)
+
+    def _stop_hearing(self) -> None:
+        hearing, self._hearing = self._hearing, None
+        if hearing is not None:
+            hearing.close()
 
     def _start_timer(self, timer: int, seconds: float) -> None:
         self._cancel_timer(timer)
@@ -147,4 +168,5 @@ class IvrPhase:
             self._cancel_timer(timer)
         if self._looking_up is not None:
             self._looking_up.cancel()
+        self._stop_hearing()
         await self._stop_playing()

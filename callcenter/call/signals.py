@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import ivr
 from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
 if TYPE_CHECKING:
+    from callcenter.call.consult import Consult
     from callcenter.call.party import Party
 
 MAX_PENDING_KEYS = 64
@@ -20,6 +22,13 @@ class Key:
     """The caller pressed a key."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something to the IVR, or begins to, or has finished."""
+
+    event: ivr.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,34 @@ class Command:
     done: asyncio.Future[None]
 
 
+@dataclass(frozen=True, slots=True)
+class ConsultAnswered:
+    """The second agent has come."""
+
+    consult: "Consult"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultFailed:
+    """No second agent came."""
+
+    consult: "Consult"
+
+
 Signal = (
-    Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | LookedUp | Recorded | Command
+    Key
+    | Spoke
+    | Gone
+    | Played
+    | TimerFired
+    | Offered
+    | AgentArrived
+    | DialFailed
+    | LookedUp
+    | Recorded
+    | Command
+    | ConsultAnswered
+    | ConsultFailed
 )
 
 

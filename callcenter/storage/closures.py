@@ -15,6 +15,9 @@ from callcenter.storage.pool import Database
 
 POLL_S = 0.5
 
+MAX_MESSAGE_LENGTH = 500
+"""Characters of what callers hear."""
+
 # One that is still in force keeps its beginning.
 CLOSE = """
 INSERT INTO callcenter.closure AS c (scope, name, message, by_whom, until) VALUES ($1, $2, $3, $4, $5)

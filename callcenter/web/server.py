@@ -15,6 +15,7 @@ from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
+from callcenter.storage.closures import Closures
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
 from callcenter.storage.queues import QueueRows
@@ -30,7 +31,9 @@ from callcenter.web.ports import CallControl
 from callcenter.web.principal import Principal, Role
 from callcenter.web.routes.agents import AgentRoutes
 from callcenter.web.routes.calls import CallRoutes
+from callcenter.web.routes.closure import ClosureRoutes
 from callcenter.web.routes.document import DocumentRoutes
+from callcenter.web.routes.handovers import HandoverRoutes
 from callcenter.web.routes.health import HealthRoutes, ReadinessChecks, counted
 from callcenter.web.routes.live import LiveRoutes
 from callcenter.web.routes.pages import Pages
@@ -116,12 +119,19 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
         *CallRoutes(
             services.calls, services.transcripts, services.control, now, thresholds.short_abandon_s
         ).routes(),
+        *HandoverRoutes(services.calls, services.agents, services.control).routes(),
         *RecordingRoutes(services.recordings, services.calls, services.recordings_dir).routes(),
         *QueueRoutes(
             services.queue_line, services.queues, services.queue_rows, now, skills, services.waits
         ).routes(),
         *AgentRoutes(services.agents, services.control, services.queues, skills).routes(),
         *ReportRoutes(services.reports, thresholds, now).routes(),
+        *ClosureRoutes(
+            Closures(services.database),
+            now,
+            lambda: services.queues.names,
+            [route.flow.stem for route in services.settings.routes],
+        ).routes(),
         *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),

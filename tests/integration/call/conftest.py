@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from asr import Recognition, Recognizer, Speech, Urgency, Word
+from asr import Confirmer, Recognition, Recognizer, Speech, Urgency, Word
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
@@ -78,6 +78,7 @@ class Telephone:
     def __init__(self, token: str, paced_by: PacedBy = PacedBy.US) -> None:
         self.info = LegInfo(uuid4().hex, "twilio", uuid4().hex, token, paced_by)
         self.heard = 0
+        self.sound = bytearray()
         self.closed = asyncio.Event()
         self.sink: LegSink | None = None
         self.is_clearing = asyncio.Event()
@@ -86,6 +87,7 @@ class Telephone:
 
     async def send_audio(self, pcm16: bytes) -> None:
         self.heard += 1
+        self.sound += pcm16
 
     async def send_mark(self, name: str) -> bool:
         return False
@@ -163,8 +165,8 @@ class Center:
         caller.sink = await self.supervisor.accept(caller)
         return caller
 
-    async def agent(self, name: str = "alice") -> None:
-        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=["sales"]))
+    async def agent(self, name: str = "alice", queue: str = "sales") -> None:
+        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=[queue]))
         await self.roster.signal(name, AgentEvent.SIGN_IN)
 
     async def look(self, name: str = "alice") -> AgentRecord:
@@ -184,6 +186,18 @@ class Center:
 
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
+
+    async def dialled(self, times: int) -> None:
+        """Wait until so many telephones have been rung."""
+        await soon(lambda: len(self.network.tokens) >= times)
+
+    async def command(self, name: str, **arguments: str) -> None:
+        """What somebody asks of the only call through the API."""
+        await self.relay.control(self.call_id(), name, **arguments)
+
+    def data(self, type_: str) -> list[dict[str, Any]]:
+        """The payloads of all events of a type."""
+        return [dict(event.data) for event in self.events if event.type.value == type_]
 
     async def in_line(self, count: int) -> None:
         """Wait until so many stand in line and know it."""
@@ -264,6 +278,7 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
         async def open_(
             flow: str = FLOW,
             recognizer: Recognizer | None = None,
+            confirmer: Confirmer | None = None,
             queues: Sequence[str] = ("sales",),
             **queue: Any,
         ) -> Center:
@@ -275,13 +290,17 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
                 recording=config.Recording(format="wav"),
                 prompts=config.Prompts(folder=voices if voices.exists() else None),
             )
-            return await _open(stack, database_url, settings, recognizer)
+            return await _open(stack, database_url, settings, recognizer, confirmer)
 
         yield open_
 
 
 async def _open(
-    stack: AsyncExitStack, url: str, settings: config.Settings, recognizer: Recognizer | None
+    stack: AsyncExitStack,
+    url: str,
+    settings: config.Settings,
+    recognizer: Recognizer | None,
+    confirmer: Confirmer | None,
 ) -> Center:
     enter, node_id, events = stack.enter_async_context, uuid4(), list[Event]()
     database = await enter(Database.connect(url, pool_size=5))
@@ -317,7 +336,7 @@ async def _open(
         transcripts=Transcripts(database),
         leg_tokens=LegTokens(database),
         recognizer=recognizer,
-        confirmer=None,
+        confirmer=confirmer,
         partials=await enter(Partials(Messages(database))),
         waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
         wait_estimates=WaitEstimates(database),

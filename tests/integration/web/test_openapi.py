@@ -89,6 +89,7 @@ async def call_id(site: Any) -> Any:
         ("calls/{}/transcript", "Transcript"),
         ("calls/{}/recordings", "RecordingList"),
         ("queues", "QueueList"),
+        ("closure", "ClosureList"),
         ("reports/ewt", "WaitAccuracy"),
         ("queues/sales", "QueueDetail"),
         ("agents", "AgentList"),

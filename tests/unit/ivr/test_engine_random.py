@@ -16,14 +16,20 @@ from ivr import (
     HangUp,
     HungUp,
     JoinQueue,
+    Listen,
     LookedUp,
     LookUp,
+    NotHeard,
     Play,
     Played,
     QueueEnded,
     QueueExit,
     RecordWords,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
     StartTimer,
+    StopListening,
     StopPlaying,
     Timeout,
     Transfer,
@@ -36,6 +42,7 @@ from ivr import (
 CONFIGS = Path(__file__).parents[3] / "configs" / "ivr"
 EVERYTHING = check(Path(__file__).with_name("everything.yaml"))
 MAIN = check(CONFIGS / "main.yaml")
+SPOKEN = check(Path(__file__).with_name("spoken.yaml"))
 
 
 class Session:
@@ -44,6 +51,7 @@ class Session:
     def __init__(self) -> None:
         self.playing: int | None = None
         self.timer: int | None = None
+        self.listen: int | None = None
         self.away: Action | None = None
         self.ended = False
 
@@ -65,10 +73,20 @@ class Session:
                 case CancelTimer(timer_id):
                     assert self.timer == timer_id
                     self.timer = None
+                case Listen(listen_id, _, hot_words, language):
+                    assert self.listen is None
+                    assert len(hot_words) <= 100
+                    assert language in ("en", "ja")
+                    self.listen = listen_id
+                case StopListening():
+                    assert self.listen is not None
+                    self.listen = None
                 case JoinQueue() | Voicemail() | RecordWords() | Transfer() | LookUp():
+                    assert self.listen is None
                     assert self.away is None
                     self.away = action
                 case HangUp():
+                    assert self.listen is None
                     self.ended = True
         under_way = [thing for thing in (self.playing, self.timer, self.away) if thing is not None]
         beside = isinstance(self.away, LookUp) and self.playing is not None
@@ -118,12 +136,48 @@ surprise = st.one_of(
     st.builds(LookedUp, st.integers(0, 20), st.sampled_from([None, {"name": "Ann"}])),
     st.sampled_from([Played(), VoicemailEnded(2.0), TransferFailed(), Digit(""), Digit("12")]),
 )
+WORDS = (
+    "sales",
+    "support",
+    "sales and support",
+    "sail",
+    "only words",
+    "english",
+    "japanese",
+    "日本語",
+    "サポート",
+    "yes",
+    "no",
+    "no, sales",
+    "operator",
+    "agents",
+    "say that again",
+    "one two",
+    "one two three four five",
+    "twelve blah",
+    "more",
+    "red",
+    "When will I get my refund?",
+    "my refund",
+    "Where is my order?",
+    "that's all",
+    "the weather",
+    "",
+)
+voice = st.one_of(
+    st.builds(Speech, st.sampled_from(WORDS), st.sampled_from([0.3, 0.6, 1.0])),
+    st.builds(Speech, st.sampled_from(WORDS), st.just(0.9), st.integers(0, 40)),
+    st.just(SpeechStarted()),
+    st.just(SpeechEnded()),
+    st.builds(NotHeard, st.sampled_from([None, 3, 7])),
+)
+conversations = st.lists(st.one_of(awaited, awaited, voice, voice, voice, surprise), min_size=15, max_size=60)
 Step = Event | tuple[str, QueueExit]
 calls = st.lists(st.one_of(awaited, awaited, awaited, surprise), min_size=15, max_size=60)
 
 
-def run(flow: Flow, caller: str, steps: list[Step], last: Event | None) -> None:
-    engine, session = Engine(flow, {}, caller, "+12025550100"), Session()
+def run(flow: Flow, caller: str, steps: list[Step], last: Event | None, hears: bool = False) -> None:
+    engine, session = Engine(flow, {}, caller, "+12025550100", hears=hears), Session()
     now = datetime(2025, 3, 29, 22, 59, 57, tzinfo=UTC)  # just before midnight in Berlin
     session.carry_out(engine.start(now))
     for step in [*steps, *([last] if last else [])]:
@@ -149,3 +203,8 @@ def test_the_engine_never_hangs_in_the_air(
     flow: Flow, caller: str, steps: list[Step], last: Event | None
 ) -> None:
     run(flow, caller, steps, last)
+
+
+@given(st.sampled_from([EVERYTHING, MAIN, SPOKEN, SPOKEN]), conversations, st.booleans())
+def test_nor_does_it_when_people_speak(flow: Flow, steps: list[Step], hears: bool) -> None:
+    run(flow, "+12025550123", steps, None, hears)

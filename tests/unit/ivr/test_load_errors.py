@@ -92,7 +92,9 @@ def test_the_flow_that_the_mistakes_are_made_in_is_good(write) -> None:
     assert list(flow.nodes) == ["hello", "ask", "number", "where", "wait", "over", "box", "sub", "bye"]
 
 
-KINDS = "play, menu, gather, branch, set, queue, voicemail, transfer, hangup, call, lookup, consent, survey"
+KINDS = (
+    "play, menu, gather, branch, set, queue, voicemail, transfer, hangup, call, lookup, consent, survey, faq"
+)
 CASES = "hours, variable, caller_prefix, caller_withheld, closed"
 MISTAKES = [
     # what stands there, what is put there instead, the error
