@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from callcenter.queueing import Overflow
 from callcenter.storage.closures import Closures, Scope
+from callcenter.storage.queues import QueueRows
 from callcenter.timeline import build
 from support.crm import Crm, crm_running
 
@@ -196,7 +198,7 @@ async def closed(center: Any, scope: Scope, name: str, message: str = "") -> Non
     """Close and wait until the service knows."""
     await Closures(center.database).close(scope, name, message=message, by_whom="ann")
     board, now = center.services.closures, center.services.now
-    await soon(lambda: board.of_queue("sales", now()) or board.of_call("flow", now()))
+    await soon(lambda: board.of_queue(name or "sales", now()) or board.of_call("flow", now()))
 
 
 @pytest.mark.parametrize(("scope", "name"), [(Scope.ALL, ""), (Scope.FLOW, "flow")])
@@ -241,6 +243,32 @@ async def test_a_caller_is_turned_away_from_a_closed_queue_and_talks_go_on(open_
     assert "conversation.ended" not in center.types()
     talking.hang_up()
     await center.over()
+
+
+async def test_who_has_lost_the_agent_at_once_goes_on_waiting_although_closed(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=0, max_wait_s=30)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    await closed(center, Scope.ALL, "")
+    center.network.agents[0].hang_up("lost")
+    await center.in_line(1)
+    caller.hang_up()
+    await center.over()
+    assert "queue.left" not in center.types()
+
+
+async def test_a_caller_who_overflows_to_a_closed_queue_hears_that_it_is_closed(open_center: Any) -> None:
+    center = await open_center(flow=SURVEY, queues=("sales", "support"), wrap_up_s=0)
+    (sales,) = [row.queue for row in await QueueRows(center.database).all() if row.queue.name == "sales"]
+    overflowing = sales.model_copy(update={"overflow": (Overflow(to="support", after_s=0.2),)})
+    await QueueRows(center.database).put(overflowing)
+    await soon(lambda: center.services.queues.get("sales").overflow)
+    await closed(center, Scope.QUEUE, "support")
+    await center.call()
+    await center.over()
+    assert told(center, "queue.left") == [{"reason": "overflow", "to": "support"}, {"reason": "closed"}]
+    assert told(center, "call.ended") == [{"cause": "closed", "outcome": "closed"}]
 
 
 # Recognition.
