@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from callcenter.media.espeak import Espeak
+from callcenter.media.resample import to_8khz
 from callcenter.queueing import Overflow
 from callcenter.storage.closures import Closures, Scope
 from callcenter.storage.queues import QueueRows
@@ -181,14 +183,40 @@ async def test_a_caller_decides_on_recording(
     await center.hears_of("ivr.entered")
     caller.sink.on_dtmf(key)
     await center.hears_of("agent.connected")
+    speech = Espeak().synthesize("I would like to know when my order is going to arrive.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
     caller.hang_up()
     await center.over()
+    assert bool(slow_recognizer.asked) is recorded
+    assert ("transcript.segment" in center.types()) is recorded
     assert told(center, "ivr.input") == [
         {"node": "consent", "kind": "consent", "value": "yes" if recorded else "no"}
     ]
     assert told(center, "agent.connected") == [{} if recorded else {"recorded": False}]
     assert ("recording.started" in center.types()) is recorded
     assert bool(await center.services.recordings.of_call(center.call_id())) is recorded
+
+
+async def test_a_message_after_a_refusal_is_kept_but_not_written_down(
+    open_center: Any, slow_recognizer: Any
+) -> None:
+    slow_recognizer.ready.set()
+    flow = CONSENT.replace(
+        "sales: {kind: queue, queue: sales, timeout: bye, empty: bye, full: bye, closed: bye}",
+        "sales: {kind: voicemail, mailbox: sales, silence_s: 1, next: bye}",
+    )
+    center = await open_center(flow=flow, recognizer=slow_recognizer)
+    caller = await center.call()
+    await center.hears_of("ivr.entered")
+    caller.sink.on_dtmf("2")
+    await center.hears_of("recording.started")
+    speech = Espeak().synthesize("Please call me back tomorrow.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
+    caller.hang_up()
+    await center.over()
+    assert slow_recognizer.asked == 0
+    (row,) = await center.services.recordings.of_call(center.call_id())
+    assert row.kind == "voicemail"
 
 
 # Closures.
@@ -261,7 +289,7 @@ async def test_who_has_lost_the_agent_at_once_goes_on_waiting_although_closed(op
 async def test_a_caller_who_overflows_to_a_closed_queue_hears_that_it_is_closed(open_center: Any) -> None:
     center = await open_center(flow=SURVEY, queues=("sales", "support"), wrap_up_s=0)
     (sales,) = [row.queue for row in await QueueRows(center.database).all() if row.queue.name == "sales"]
-    overflowing = sales.model_copy(update={"overflow": (Overflow(to="support", after_s=0.2),)})
+    overflowing = sales.model_copy(update={"overflow": [Overflow(to="support", after_s=0.2)]})
     await QueueRows(center.database).put(overflowing)
     await soon(lambda: center.services.queues.get("sales").overflow)
     await closed(center, Scope.QUEUE, "support")
