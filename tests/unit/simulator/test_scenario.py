@@ -8,7 +8,7 @@ import pytest
 
 import callcenter.simulator
 from callcenter.simulator.callers import MENU_BEGINS
-from callcenter.simulator.dialogue import Topic
+from callcenter.simulator.dialogue import Speaker, Topic
 from callcenter.simulator.scenario import (
     MENU_NAMES,
     MENU_WORDS,
@@ -125,3 +125,14 @@ def test_the_simulator_shares_no_code_with_what_it_judges() -> None:
                 found.add(node.module)
     ours = {name for name in found if name.startswith("callcenter.")}
     assert not {name for name in ours if name.split(".")[1] in FORBIDDEN}
+
+
+def test_those_whose_agent_ends_the_call_know_what_to_answer() -> None:
+    """Of many, all do something else: answer all, one of two, decline, or hang up."""
+    callers = [c for seed in range(10) for c in Scenario.demo(seed, calls=40).callers]
+    surveyed = [caller.survey for caller in callers if caller.ends is Speaker.AGENT]
+    assert {len(survey) for survey in surveyed} == {0, 1, 2, 3}
+    assert all(survey[:1] in ((), ("1",)) or survey == ("2",) for survey in surveyed)
+    assert all(1 <= int(survey[1]) <= 5 for survey in surveyed if len(survey) > 1)
+    assert all(0 <= int(survey[2]) <= 10 for survey in surveyed if len(survey) > 2)
+    assert not any(caller.survey for caller in callers if caller.ends is Speaker.CALLER)
