@@ -109,19 +109,10 @@ def _bad_wishes(flow: Flow) -> Iterator[Problem]:
             continue
         if wish.phrases is None and wish.key is None:
             yield Problem((name,), "must have phrases, a key, or both")
-        for place, phrase in _listed(wish.phrases):
-            if not units(phrase, flow.language):
-                yield Problem((name, "phrases", *place), f"{phrase!r} has no word in it")
         if isinstance(wish, Operator) and wish.next not in flow.nodes and wish.next != RETURN:
             yield Problem((name, "next"), f"no such node {wish.next!r}")
-    if flow.operator is None or flow.repeat is None:
-        return
-    if flow.repeat.key is not None and flow.operator.key == flow.repeat.key:
+    if flow.operator and flow.repeat and flow.operator.key and flow.operator.key == flow.repeat.key:
         yield Problem(("repeat", "key"), f"{flow.repeat.key!r} is also the operator's")
-    taken = {units(phrase, flow.language) for _, phrase in _listed(flow.operator.phrases)}
-    for place, phrase in _listed(flow.repeat.phrases):
-        if units(phrase, flow.language) in taken:
-            yield Problem(("repeat", "phrases", *place), f"{phrase!r} is also the operator's")
 
 
 def _bad_keys(flow: Flow, node: Menu) -> Iterator[Problem]:
