@@ -28,7 +28,7 @@ from ivr.answering import asking
 from ivr.asking import Asking, Then, Turn
 from ivr.consent import Consent
 from ivr.dip import Dip
-from ivr.exchange import AskingConsent, Exchange, Interview
+from ivr.exchange import Exchange, Interview
 from ivr.flow import RETURN, Flow
 from ivr.hearing import Hearing
 from ivr.lookup import Lookup
@@ -127,10 +127,15 @@ class Engine:
             case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._asking, Interview):
                 self._run(self._take(self._asking.recorded()), now)
             case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
-                self._run(self._dipped(self._dip, event), now)
+                self._dip.take(event)
+                self._run(self._dip.target(self.variables), now)
             case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
                 self._run(self._walk.node.failed, now)
         return self._taken()
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     def _taken(self) -> list[act.Action]:
         taken, self._out = self._out, []
@@ -152,7 +157,7 @@ class Engine:
         """Enter a node; the next one if this one does not wait."""
         self._cancel_timer()
         self._stop_listening()
-        self._asking = None
+        self._asking = self._dip = None
         if target == RETURN:
             return self._leave_sub_flow()
         self._walk.go_to(target)
@@ -171,7 +176,7 @@ class Engine:
             case node.Transfer():
                 self._wait(Phase.TRANSFERRING, act.Transfer(self._walk.node.number))
                 return None
-            case Question():
+            case Question() | Consent() | Survey():
                 self._asking = asking(self._walk, self._walk.node, self._hears)
                 return self._take(self._asking.opening())
             case node.Play() | node.Voicemail():
@@ -183,12 +188,6 @@ class Engine:
             case Lookup():
                 self._look_up(self._walk.node)
                 return None
-            case Consent():
-                self._asking = AskingConsent(self._walk, self._walk.node, self._hears)
-                return self._take(self._asking.opening())
-            case Survey():
-                self._asking = Interview(self._walk, self._walk.node)
-                return self._take(self._asking.opening())
             case _:
                 assert_never(self._walk.node)
 
@@ -227,8 +226,7 @@ class Engine:
             self._ahead.clear()
         if not prompts or self._ahead:
             return self._after_prompt()
-        self._last_id += 1
-        self._play_id = self._last_id
+        self._play_id = self._new_id()
         self.phase = Phase.PLAYING
         self._out.append(act.Play(prompts, barge_in, self._play_id))
         return None
@@ -262,8 +260,10 @@ class Engine:
             if self._hearing is not None and self._hearing.is_pending:
                 self._stop_listening()
             self._run(self._key(digit, now), now)
-        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
-            self._run(self._dial_ahead(self._dip, digit), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None and self._dip.node.barge_in:
+            self._ahead.append(digit)
+            self._out += self._dip.interrupted()
+            self._run(self._dip.target(self.variables), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
@@ -316,42 +316,17 @@ class Engine:
             return self._take(self._asking.deafened())
         return self._take(self._asking.timed_out())
 
-    # Lookups.
-
     def _look_up(self, entered: Lookup) -> None:
         """Ask, and play the prompts meanwhile; keys are dialled ahead."""
-        self._last_id += 1
-        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
-        self._dip = Dip(self._last_id)
+        self._dip = Dip(entered, self._new_id())
+        self._out.append(act.LookUp(self._dip.lookup_id, self._walk.name, entered.request(self.variables)))
         if not entered.barge_in:
             self._ahead.clear()
         prompts = tuple(self._walk.rendered(entered.prompts))
         if prompts and not self._ahead:
-            self._last_id += 1
-            self._dip.play_id = self._last_id
-            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
+            self._dip.play_id = self._new_id()
+            self._out.append(act.Play(prompts, entered.barge_in, self._dip.play_id))
         self.phase = Phase.LOOKING_UP
-
-    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
-        """Go on when the answer is there and the prompt is over."""
-        dip.take(event)
-        entered = self._walk.node
-        if not dip.is_over or not isinstance(entered, Lookup):
-            return None
-        self._dip = None
-        if dip.values is None:
-            return entered.failed
-        self.variables.update(dip.values)
-        return entered.next
-
-    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
-        if not getattr(self._walk.node, "barge_in", False):
-            return None
-        self._ahead.append(digit)
-        if dip.play_id is None:
-            return None
-        self._out.append(act.StopPlaying())
-        return self._dipped(dip, act.Played(dip.play_id))
 
     # Words.
 
@@ -364,8 +339,7 @@ class Engine:
         )
         wanted = self._asking.listening if is_open else None
         if wanted is not None:
-            self._last_id += 1
-            self._hearing = Hearing(self._last_id)
+            self._hearing = Hearing(self._new_id())
             self._out.append(act.Listen(self._last_id, self._walk.name, wanted.hot_words, wanted.language))
 
     def _stop_listening(self) -> None:
@@ -416,8 +390,7 @@ class Engine:
 
     def _start_timer(self, seconds: float) -> None:
         self._cancel_timer()
-        self._last_id += 1
-        self._timer_id = self._last_id
+        self._timer_id = self._new_id()
         self._out.append(act.StartTimer(self._timer_id, seconds))
 
     def _cancel_timer(self) -> None:

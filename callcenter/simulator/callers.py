@@ -11,7 +11,7 @@ from callcenter.simulator.scenario import (
     MENU_KEYS,
     MENU_NAMES,
     QUESTIONS,
-    QUESTIONS_NAME,
+    QUESTIONS_CHOICE,
     VOICEMAIL_KEY,
     WRONG_KEY,
     CallerPlan,
@@ -107,10 +107,10 @@ class Caller:
         *mumbled, choice = plan.words
         await self._hear_what_to_say(meeting, talker)
         for text in mumbled:
-            await talker.say(text, "", expects_music=True)
+            await talker.say(text, "")
             await talker.pause(plan.think_s)
         name = MENU_NAMES[plan.topic]
-        if await talker.choose(choice, name, expects_music=True):
+        if await talker.choose(choice, name):
             meeting.truth.understood.append(name)
             meeting.truth.queue, meeting.truth.queue_entered_at = str(plan.topic), talker.reacted_at
         elif not meeting.call.ended.is_set():
@@ -126,8 +126,8 @@ class Caller:
         """Ask something, hear the answer, and have no other question."""
         talker, (menu, question) = Talker(self._world, meeting, line), self._plan.words
         await self._hear_what_to_say(meeting, talker)
-        for text, name in ((menu, QUESTIONS_NAME), (question, dict(QUESTIONS)[question])):
-            if not await talker.choose(text, name, expects_music=False):
+        for text, (name, expected) in ((menu, QUESTIONS_CHOICE), (question, QUESTIONS[question])):
+            if not await talker.choose(text, name, expected):
                 meeting.truth.problems.append("the service did not understand a question")
                 return
             meeting.truth.understood.append(name)
