@@ -70,8 +70,13 @@ class Figures:
 
     @property
     def answered(self) -> int:
-        """Contacts that reached an agent."""
+        """Contacts that reached an agent out of the queue."""
         return len(self.tally.answered)
+
+    @property
+    def attended(self) -> int:
+        """Contacts that one agent handed to the next in person."""
+        return self.tally.attended
 
     @property
     def abandoned(self) -> int:
@@ -199,7 +204,7 @@ class Figures:
     @property
     def handled(self) -> int:
         """Contacts that reached an agent, out of the queue or from the hands of another agent."""
-        return self.answered + self.tally.attended
+        return self.answered + self.attended
 
     @property
     def events(self) -> int:

@@ -221,7 +221,7 @@ def test_a_mistake_in_the_answers(
 def test_texts_that_are_missing_in_a_language_are_told_and_do_no_harm(written: Callable[..., Path]) -> None:
     told: list[Any] = []
     flow = FLOW.replace("kind: hangup", "kind: hangup, prompts: [Bye., {en: Bye., ja: では。}]")
-    check(written(flow, FAQ), None, told.append)
+    check(written(flow, FAQ), warn=told.append)
     assert [(one.node, one.field, one.problem) for one in told] == [
         ("bye", "prompts.0", "no text in 'ja'; 'en' is heard")
     ]
