@@ -2,6 +2,7 @@
 
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
+from callcenter.reports.parquet import require_parquet, write_summary
 from callcenter.reports.query import Question, Reports, read_summary
 from callcenter.reports.ratio import Ratio
 from callcenter.reports.sections import Fact, Section, Unit
@@ -24,8 +25,10 @@ __all__ = [
     "parse_range",
     "read_summary",
     "reporting_zone",
+    "require_parquet",
     "summarise",
     "to_csv",
     "to_json",
     "to_text",
+    "write_summary",
 ]

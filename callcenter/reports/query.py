@@ -42,15 +42,27 @@ SELECT event.event_id, event.at, event.type, event.call_id, event.seq, event.cha
  ORDER BY call.started_at, call.call_id, event.seq
 """
 
-# With the last change before the range, which tells the state an agent was in when it began.
+# With each agent's last change before the range, which tells the state he was in when it began.
 AGENT_STATES = """
-SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM (
-    SELECT * FROM callcenter.event WHERE call_id IS NULL AND type = 'agent.state' AND at >= $1 AND at < $2
+WITH RECURSIVE who AS (
+    -- Everybody in the log, by jumps through the index from one name to the next.
+    (SELECT agent FROM callcenter.event WHERE call_id IS NULL AND agent IS NOT NULL ORDER BY agent LIMIT 1)
     UNION ALL
-    (SELECT DISTINCT ON (agent) * FROM callcenter.event
-      WHERE call_id IS NULL AND type = 'agent.state' AND at < $1
-      ORDER BY agent, at DESC, event_id DESC)) AS change
- ORDER BY at, event_id
+    SELECT (SELECT event.agent FROM callcenter.event
+             WHERE call_id IS NULL AND event.agent > who.agent ORDER BY event.agent LIMIT 1)
+      FROM who WHERE who.agent IS NOT NULL
+)
+SELECT found.*
+  FROM who
+ CROSS JOIN LATERAL (
+       (SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM callcenter.event
+         WHERE call_id IS NULL AND event.agent = who.agent AND type = 'agent.state' AND at < $1
+         ORDER BY at DESC, event_id DESC LIMIT 1)
+       UNION ALL
+       SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM callcenter.event
+        WHERE call_id IS NULL AND event.agent = who.agent AND type = 'agent.state' AND at >= $1 AND at < $2
+       ) AS found
+ ORDER BY found.at, found.event_id
 """
 
 # Calls in progress, calls whose wrap-up still runs, and calls that changed since they were projected.

@@ -40,6 +40,7 @@ ONLY_IN = {
     "jinja2": ["callcenter/web/"],
     "jiwer": ["asr/scoring.py", "callcenter/demo/wer.py"],
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
+    "pyarrow": ["callcenter/reports/parquet.py"],
     "ray": ["asr/cluster.py"],
 }
 
