@@ -19,7 +19,7 @@ SPAN = (datetime(2025, 3, 29, tzinfo=UTC), NOW)
 
 @pytest.fixture
 async def added_up(database: Database) -> Database:
-    events = histories.history(11, START, START + timedelta(hours=36), calls=25)
+    events = histories.history(11, START, START + timedelta(hours=36), calls=60)
     async with database.transaction() as connection:
         await store(connection, events)
     rollups = Rollups(database)
@@ -79,7 +79,7 @@ async def test_every_damage_is_told_and_mended(added_up: Database, damage: str, 
 async def test_an_event_behind_the_back_of_the_log_is_found(added_up: Database) -> None:
     """As when a table was restored without the marks: nothing but a comparison can know."""
     call_id: UUID = await added_up.fetchval(
-        "SELECT call_id FROM callcenter.event WHERE type = 'acw.ended' LIMIT 1"
+        "SELECT call_id FROM callcenter.report_contact WHERE acw_us > 0 ORDER BY call_id LIMIT 1"
     )
     await added_up.execute(
         "UPDATE callcenter.event SET at = at + interval '1 s' WHERE call_id = $1 AND type = 'acw.ended'",
@@ -94,7 +94,8 @@ async def test_what_is_marked_is_brought_up_to_date_first(added_up: Database) ->
     await added_up.execute("DELETE FROM callcenter.report_call")
     await added_up.execute("DELETE FROM callcenter.rollup_day")
     await added_up.execute(
-        "INSERT INTO callcenter.report_mark (call_id) SELECT call_id FROM callcenter.call WHERE ended_at IS NOT NULL"
+        "INSERT INTO callcenter.report_mark (call_id)"
+        " SELECT call_id FROM callcenter.call WHERE ended_at IS NOT NULL"
     )
     verdict: Any = await verify(added_up, *SPAN)
     assert isinstance(verdict, Verdict)
