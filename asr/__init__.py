@@ -27,7 +27,7 @@ from asr.recognizer import (
     Urgency,
     Word,
 )
-from asr.session import LegListener, LegSession, Listening
+from asr.session import LegListener, LegSession, Listening, VoiceListener
 from asr.vad import VoiceDetector
 from asr.voice import Confirmer
 
@@ -59,5 +59,6 @@ __all__ = [
     "Urgency",
     "Utterance",
     "VoiceDetector",
+    "VoiceListener",
     "Word",
 ]

@@ -10,6 +10,7 @@ from asr.commit import Agreement, without_overlap
 from asr.endpoint import Endpointer, EndpointSettings, Utterance
 from asr.errors import ClosedSpeechError, OverloadedSpeechError, RecognitionError
 from asr.framing import Framer
+from asr.guards import VOICE
 from asr.languages import ends_sentence
 from asr.locking import LanguageLock
 from asr.placing import bounds_s, placed, without_first
@@ -36,6 +37,9 @@ FIRST_PARTIAL_MS = 720
 PARTIAL_EVERY_MS = 1000
 PARTIAL_AGAIN_MS = 120
 """Where the one before brought no word."""
+
+CHECK_EVERY_MS = 100
+"""How often it is asked whether there is a voice, where somebody waits for that."""
 
 FINAL_WITHIN_S, FIRST_PARTIAL_WITHIN_S, PARTIAL_WITHIN_S = 1.0, 0.1, 1.0
 """Deadlines: first words are waited for, those that follow less."""
@@ -68,14 +72,31 @@ class LegListener(Protocol):
         """A stretch of speech that was lost, in the order of speech."""
 
 
+class VoiceListener(Protocol):
+    """Gets to know that somebody speaks, before it is known what. What it raises is logged and stays here."""
+
+    def voice_began(self) -> None:
+        """There is a voice for sure."""
+
+    def voice_ended(self) -> None:
+        """What began is over; a segment, a failure or ``voice_was_nothing`` follows."""
+
+    def voice_was_nothing(self) -> None:
+        """No words came of what began."""
+
+
 @dataclass(slots=True)
 class _Said:
-    """What is known of one utterance while it is said and recognised; ``shown_s`` is that of its partials."""
+    """What is known of one utterance while it is said and recognised; ``shown_s`` is that of its partials.
+
+    ``voiced``: its voice was confirmed while it was said.
+    """
 
     number: int
     check: VoiceCheck | None
     agreement: Agreement
     shown_s: tuple[float, float] | None = None
+    voiced: bool = False
 
 
 class LegSession:
@@ -93,6 +114,7 @@ class LegSession:
         confirmer: Confirmer | None = None,
         settings: EndpointSettings | None = None,
         detector: Detector | None = None,
+        voice: VoiceListener | None = None,
     ) -> None:
         self._recognizer = recognizer
         self._listening = listening
@@ -106,6 +128,9 @@ class LegSession:
         self._timings: set[asyncio.Task[None]] = set()
         self._partial: asyncio.Task[None] | None = None
         self._next_partial_ms = FIRST_PARTIAL_MS
+        self._voice = voice
+        self._checking: asyncio.Task[None] | None = None
+        self._next_check_ms = 0
         self._said = self._begin()
         self._last_text = ""
         self._seq = 0
@@ -165,6 +190,8 @@ class LegSession:
                 self._ended(utterance)
         if self._listening.partials and self._endpointer.length_ms >= self._next_partial_ms:
             self._begin_partial()
+        if self._voice is not None and self._endpointer.length_ms >= max(self._next_check_ms, 1):
+            self._begin_check()
 
     def _flush(self) -> None:
         self._hear(self._framer.flush())
@@ -179,9 +206,11 @@ class LegSession:
 
     def _ended(self, utterance: Utterance | None) -> None:
         said, self._said = self._said, self._begin()
-        self._next_partial_ms = FIRST_PARTIAL_MS
+        self._next_partial_ms, self._next_check_ms = FIRST_PARTIAL_MS, 0
         if self._partial is not None:
             self._partial.cancel()
+        if said.voiced and self._voice is not None:
+            self._call(self._voice.voice_ended)
         if utterance is None:
             self._hide(said)
             return
@@ -191,6 +220,30 @@ class LegSession:
         )
         self._finals[task] = None
         task.add_done_callback(self._finals.pop)
+
+    # The voice.
+
+    def _begin_check(self) -> None:
+        """Ask whether there is a voice in what was said so far."""
+        if self._said.voiced or self._checking is not None:
+            return
+        utterance = self._endpointer.so_far()
+        if utterance is None:
+            return
+        self._next_check_ms = self._endpointer.length_ms + CHECK_EVERY_MS
+        self._checking = asyncio.create_task(
+            self._check_voice(self._said, utterance), name=f"voice at {utterance.start_sample}"
+        )
+        self._checking.add_done_callback(self._check_done)
+
+    def _check_done(self, _task: asyncio.Task[None]) -> None:
+        self._checking = None
+
+    async def _check_voice(self, said: _Said, utterance: Utterance) -> None:
+        is_voice = said.check is None or await said.check.confirm(utterance.pcm16) >= VOICE
+        if is_voice and said is self._said and self._voice is not None:
+            said.voiced = True
+            self._call(self._voice.voice_began)
 
     # Partials.
 
@@ -297,6 +350,8 @@ class LegSession:
         self._last_text = text
         if not text:
             self._hide(said)
+            if said.voiced and self._voice is not None:
+                self._call(self._voice.voice_was_nothing)
             return
         start_s, end_s = bounds_s(utterance)
         segment = Segment(

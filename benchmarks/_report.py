@@ -1,10 +1,11 @@
 """The shape in which every benchmark reports: one JSON object on stdout, progress on stderr."""
 
 import json
+import math
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def machine() -> dict[str, Any]:
     """On what it was measured: processor, cores this process may use, Python."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"cpu": _cpu(), "cores": cores, "python": platform.python_version()}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that ``share`` of all values do not exceed."""
+    return round(sorted(values)[max(0, math.ceil(share * len(values)) - 1)], 2)
 
 
 def progress(text: str) -> None:

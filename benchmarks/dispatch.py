@@ -8,7 +8,6 @@ asked of the database until the ticket of the caller, on whichever dispatcher, h
 import argparse
 import asyncio
 import itertools
-import math
 import random
 import tempfile
 import time
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from _report import Report, progress
+from _report import Report, percentile, progress
 
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
@@ -160,11 +159,6 @@ async def run(load: Load, report: Report) -> None:
     report.add("freed_without_offer", len(seen.free_at_s), "agents", "= 0")
     for row in hot:
         report.add(f"hot_updates_{row['relname']}", round(row["share"], 3), "share of updates")
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The smallest value that ``share`` of all values do not exceed."""
-    return round(sorted(values)[max(0, math.ceil(share * len(values)) - 1)], 2)
 
 
 def main() -> None:

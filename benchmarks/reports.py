@@ -1,7 +1,7 @@
 """How fast reports over a year of calls are, how fast one is recomputed, and what keeping them ready costs.
 
 A year of calls is written into a database of its own, ten to twelve events each and the changes of state of
-200 agents beside them, then folded and added up by the code of the service. The events are made inside the
+60 agents beside them, then folded and added up by the code of the service. The events are made inside the
 database, because that is quickest; everything after that is what a running service does.
 """
 
@@ -35,16 +35,17 @@ RUNS = 7
 BATCH_CALLS = 2000
 KEPT = ("report_call", "report_contact", "rollup_queue", "rollup_agent", "rollup_time", "rollup_call")
 
-# One day's calls between 6 and 20 h UTC: 10 queues, 200 agents, 80 % answered, 12 % abandoned, 4 % that leave
-# by a key and 4 % that only hear the menu; exponential waits with a mean of 25 s.
+# One day's calls between 6 and 20 h UTC: 10 queues, 60 agents in two queues each, 80 % answered, 12 %
+# abandoned, 4 % that leave by a key and 4 % that only hear the menu; exponential waits with a mean of 25 s.
 CALLS = """
 CREATE TEMPORARY TABLE day ON COMMIT DROP AS
 SELECT gen_random_uuid() AS call_id,
        $1::timestamptz + interval '6 hours' + random() * interval '14 hours' AS at,
-       'queue-' || floor(10 * random()) AS queue, 'agent-' || floor(200 * random()) AS agent,
+       'queue-' || number % 10 AS queue,
+       'agent-' || (number % 10 * 6 + floor(12 * random())::integer) % 60 AS agent,
        random() AS kind,
        -25 * ln(1 - random()) AS wait_s, 30 - 200 * ln(1 - random()) AS talk_s, 5 + 40 * random() AS acw_s
-  FROM generate_series(1, $2)
+  FROM generate_series(1, $2) AS number
 """
 ROWS = """
 INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref, from_number, to_number,
@@ -157,7 +158,6 @@ async def ask(database: Database, report: Report) -> None:
     other = Question(metrics.model_copy(update={"service_level_s": 33.3, "short_abandon_s": 4}), *_span(year))
     month = Question(metrics, local(6, 1), local(7, 1), Interval.HALF_HOUR)
     handled = Question(metrics, *_span(year), by=CountBy.HANDLED)
-    elsewhere = Question(metrics.model_copy(update={"timezone": "Asia/Kathmandu"}), *_span(year))
     report.add("day_of_quarter_hours_ms", await median_ms(lambda: reports.summary(day)), "ms", "<= 100")
     report.add("year_by_queue_ms", await median_ms(lambda: reports.summary(year)), "ms", "<= 300")
     report.add("year_with_other_thresholds_ms", await median_ms(lambda: reports.summary(other)), "ms")
@@ -166,8 +166,7 @@ async def ask(database: Database, report: Report) -> None:
     to_json(summary)
     report.add("year_as_json_ms", round(1000 * (time.perf_counter() - began), 1), "ms")
     report.add("month_of_half_hours_ms", await median_ms(lambda: reports.summary(month)), "ms")
-    report.add("year_not_added_up_ms", await median_ms(lambda: reports.summary(handled)), "ms")
-    report.add("year_in_another_zone_ms", await median_ms(lambda: reports.summary(elsewhere)), "ms")
+    report.add("year_by_when_handled_ms", await median_ms(lambda: reports.summary(handled)), "ms")
 
 
 def _span(question: Question) -> tuple[datetime, datetime]:

@@ -18,26 +18,33 @@ from aiohttp import ClientSession, web
 
 import ivr
 from callcenter import config, places
+from callcenter import flows as flow_files
 from callcenter.acd.dispatcher import Dispatcher
+from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.expected import ExpectedCallers
 from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.flows import load_flows
 from callcenter.housekeeping import keep_house, keep_rollups
+from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.queueing import SkillTree
 from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
 from callcenter.reports.rollups import Rollups
+from callcenter.reports.talk_store import TalkStore
 from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
@@ -45,9 +52,11 @@ from callcenter.storage.migrate import Migrations
 from callcenter.storage.nodes import Nodes
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.audiosocket import AudioSocketGateway
 from callcenter.telephony.handover import Handover
 from callcenter.telephony.shell import MediaCounters
@@ -129,7 +138,9 @@ async def serving(
     machine by itself.
     """
     place = place or Place()
-    flows = load_flows(settings)
+    flows = flow_files.load_flows(settings)
+    for doubt in flow_files.doubts(flows):
+        log.warning("%s", doubt)
     node_id = uuid4()
     async with AsyncExitStack() as stack:
         speech = await open_speech(stack, settings.asr)
@@ -156,6 +167,7 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
+        await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
         zone = reporting_zone(settings.metrics.timezone)
         await stack.enter_async_context(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
@@ -172,7 +184,10 @@ class _Stores:
     events: EventLog
     listener: Listener
     agents: Agents
+    queue_rows: QueueRows
+    queues: Queues
     line: QueueLine
+    wait_estimates: WaitEstimates
     calls: Calls
     leg_tokens: LegTokens
 
@@ -184,9 +199,22 @@ async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Sto
     events = EventLog(database, capacity=settings.database.event_buffer)
     listener = await stack.enter_async_context(Listener(database))
     agents = Agents(database)
-    await agents.sync(settings.agents)
+    await agents.sync(settings.staff())
+    rows = QueueRows(database)
+    await rows.sync(settings.queues)
+    queues = await stack.enter_async_context(Queues(rows, listener))
     return _Stores(
-        database, clock, events, listener, agents, QueueLine(database), Calls(database), LegTokens(database)
+        database=database,
+        clock=clock,
+        events=events,
+        listener=listener,
+        agents=agents,
+        queue_rows=rows,
+        queues=queues,
+        line=QueueLine(database),
+        wait_estimates=WaitEstimates(database),
+        calls=Calls(database),
+        leg_tokens=LegTokens(database),
     )
 
 
@@ -199,13 +227,15 @@ async def _open_calls(
     flows: dict[str, ivr.Flow],
 ) -> CallServices:
     enter = stack.enter_async_context
-    longest_ring_s = max((queue.ring_timeout_s for queue in settings.queues), default=20.0)
+    skills = SkillTree(settings.skills)
     dispatcher = Dispatcher(
         stores.line,
         stores.agents,
         stores.listener,
         node_id,
-        stale_offer_s=longest_ring_s + STALE_OFFER_MARGIN_S,
+        rules=stores.queues.rules,
+        skills=skills,
+        stale_offer_s=lambda: stores.queues.longest_ring_s + STALE_OFFER_MARGIN_S,
     )
     return CallServices(
         node_id=node_id,
@@ -215,6 +245,7 @@ async def _open_calls(
         flows=flows,
         gateways={},
         background=await enter(Background(BACKGROUND_GRACE_S)),
+        queues=stores.queues,
         dispatcher=await enter(dispatcher),
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
@@ -226,6 +257,11 @@ async def _open_calls(
         recognizer=speech.recognizer,
         confirmer=speech.confirmer,
         partials=await enter(Partials(Messages(stores.database))),
+        waits=await enter(WaitTimes(stores.wait_estimates, stores.queues, skills)),
+        wait_estimates=stores.wait_estimates,
+        look_up=await enter(Lookups(settings.ivr.lookups_at_once)),
+        closures=await enter(ClosureBoard(Closures(stores.database), stores.listener)),
+        history=History(stores.database),
     )
 
 
@@ -299,7 +335,8 @@ async def _open_web(
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
-    hub = LiveHub(LiveFeed(database, [queue.name for queue in settings.queues]))
+    estimates = services.waits.of_newcomers
+    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names, settings.metrics, estimates))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(
@@ -312,7 +349,11 @@ async def _open_web(
             recordings_dir=services.recordings_dir,
             agents=stores.agents,
             queue_line=stores.line,
+            queues=stores.queues,
+            queue_rows=stores.queue_rows,
             reports=Reports(database),
+            waits=services.waits,
+            wait_estimates=services.wait_estimates,
             users=Users(database),
             hub=hub,
             control=relay,

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callcenter import __version__, config
+from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
 from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
+from callcenter.staffing_cli import add_staffing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +63,10 @@ def _parser() -> Parser:
     _add_config(commands)
     _add_db(commands)
     _add_user(commands)
+    add_closure(commands)
     add_transcribe(commands)
     add_asr(commands)
+    add_staffing(commands)
     return parser
 
 
@@ -172,10 +176,19 @@ def _ivr_check(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     queues = {queue.name for queue in settings.queues} or None
-    flow = load_flow(options.file, queues)
+    warnings: list[str] = []
+    flow = load_flow(
+        options.file,
+        queues,
+        lookup_hosts=settings.ivr.lookup_hosts,
+        warn=lambda warning: warnings.append(str(warning)),
+    )
     if options.json:
-        print(json.dumps({"file": str(options.file), "ok": True, "nodes": len(flow.nodes)}))  # noqa: T201
+        found = {"file": str(options.file), "ok": True, "nodes": len(flow.nodes), "warnings": warnings}
+        print(json.dumps(found))  # noqa: T201
     else:
+        for warning in warnings:
+            print(f"warning: {warning}")  # noqa: T201
         print(f"{options.file}: {len(flow.nodes)} nodes, no problem found")  # noqa: T201
     return 0
 
@@ -201,12 +214,12 @@ def _add_config(commands: Commands) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> int:
-    from callcenter.flows import load_flows
+    from callcenter import flows as flow_files
 
     settings = load_settings(options.config)
-    flows = load_flows(settings)
+    flows = flow_files.load_flows(settings)
     counts = f"{len(settings.queues)} queues, {len(settings.agents)} agents, {len(flows)} routes"
-    for doubt in config.doubts(settings):
+    for doubt in (*config.doubts(settings), *flow_files.doubts(flows)):
         print(f"callcenter: warning: {doubt}", file=sys.stderr)  # noqa: T201
     print(f"settings are good: {counts}")  # noqa: T201
     return 0

@@ -12,20 +12,18 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from callcenter import yaml_file
 from callcenter.errors import ConfigError
+from callcenter.queueing import Fault, Skill, SkillLevels, overflow_fault, skill_fault
+from callcenter.queueing import Queue as Queue
+from callcenter.section import Language, Name, Seconds, Section
+from callcenter.yaml_file import Place
 
 ENV_PREFIX = "CALLCENTER_"
-
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+QUEUE_FILE_KEYS = frozenset({"skills", "queues"})
 
 
 class Server(Section):
@@ -98,14 +96,10 @@ class Gateways(Section):
     a stolen token must not dial premium numbers. Flows may transfer to what their author wrote.
     """
 
-    transfer_prefixes: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]] = []
+    transfer_prefixes: list[Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]] = Field([])
 
     twilio: Twilio = Twilio()
     asterisk: Asterisk = Asterisk()
-
-
-Language = Annotated[str, Field(pattern=r"^([a-z]{2,3}|auto)?$")]
-HotWord = Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class Cluster(Section):
@@ -128,13 +122,17 @@ class Cluster(Section):
 
 
 class Asr(Section):
-    """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one."""
+    """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one.
+
+    ``phrase_hints``: whether the model is told what can be said at a question of the IVR; not by default the
+    bundled one, which was never trained with such words and hears worse with them.
+    """
 
     enabled: bool = True
     engine: Literal["local", "ray"] = "local"
     model: str = "demo-en"
     language: Language = "en"
-    languages: list[Language] = []
+    languages: list[Language] = Field([])
     context: int | None = Field(None, ge=100, le=3000)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compute_type: str = "int8"
@@ -144,7 +142,13 @@ class Asr(Section):
     batch_rows: int = Field(8, ge=1, le=256)
     partials: bool = True
     word_times: bool = True
+    phrase_hints: bool | None = None
     cluster: Cluster = Cluster()
+
+    @property
+    def takes_hints(self) -> bool:
+        """Whether the model is told what can be said."""
+        return self.model != "demo-en" if self.phrase_hints is None else self.phrase_hints
 
 
 class Recording(Section):
@@ -155,27 +159,27 @@ class Recording(Section):
 
 
 class Prompts(Section):
-    """What callers hear. A WAV file named after a prompt's text or name in ``folder`` overrides the voice."""
+    """What callers hear. A WAV file named after a prompt's text or name in ``folder`` overrides the voice.
+
+    ``voices`` are for other languages than that of ``voice``; one that is not there is espeak-ng's own.
+    """
 
     voice: str = "en-us"
+    voices: dict[Language, str] = Field({})
     rate_wpm: int = Field(165, ge=80, le=450)
     folder: Path | None = None
     hold_music: Path | None = None
 
 
-class Queue(Section):
-    """One waiting line."""
+LookupHost = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$")]
 
-    name: Name
-    priority: int = Field(0, ge=-100, le=100)
-    ring_timeout_s: Seconds = 20
-    wrap_up_s: float = Field(30, ge=0, le=3600)
-    max_wait_s: Seconds = 1800
-    max_length: int = Field(200, ge=0)
-    announce_every_s: Seconds = 30
-    refuse_when_unstaffed: bool = False
-    language: Language = ""
-    hot_words: list[HotWord] = Field([], max_length=100)
+
+class Ivr(Section):
+    """What flows may do. Lookups may ask ``lookup_hosts`` only: ``host``, or ``host:port``."""
+
+    lookup_hosts: list[LookupHost] = Field([], max_length=100)
+    lookups_at_once: int = Field(20, ge=1, le=1000)
+    recognise_days: int = Field(30, ge=1, le=3650)
 
 
 class Agent(Section):
@@ -185,7 +189,8 @@ class Agent(Section):
     name: str = Field("", max_length=200)
     gateway: Literal["twilio", "asterisk"] = "twilio"
     address: str = Field(max_length=200)
-    queues: list[Name] = Field(min_length=1)
+    queues: list[Name] = Field([], max_length=1000)
+    skills: SkillLevels = Field({})
 
 
 class Route(Section):
@@ -202,6 +207,7 @@ class Metrics(Section):
     service_level_s: Seconds = 20
     service_level_target: float = Field(0.8, gt=0, le=1)
     short_abandon_s: float = Field(6, ge=0, le=86_400)
+    fcr_days: float = Field(7, gt=0, le=365)
 
     @model_validator(mode="after")
     def _zone_exists(self) -> Self:
@@ -223,27 +229,52 @@ class Settings(Section):
     asr: Asr = Asr()
     recording: Recording = Recording()
     prompts: Prompts = Prompts()
+    ivr: Ivr = Ivr()
     metrics: Metrics = Metrics()
-    routes: list[Route] = []
-    queues: list[Queue] = []
-    agents: list[Agent] = []
+    routes: list[Route] = Field([])
+    skills: dict[Name, Skill] = Field({})
+    queues: list[Queue] = Field([])
+    agents: list[Agent] = Field([])
 
     @model_validator(mode="after")
     def _names_refer(self) -> Self:
-        queues = [queue.name for queue in self.queues]
-        for kind, names in (("queue", queues), ("agent", [agent.id for agent in self.agents])):
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise ValueError(f"{kind} named twice: {', '.join(sorted(twice))}")
-        for agent in self.agents:
-            unknown = set(agent.queues) - set(queues)
-            if unknown:
-                raise ValueError(f"agent {agent.id}: no such queue: {', '.join(sorted(unknown))}")
+        skilled = [(agent.id, agent.skills) for agent in self.agents]
+        fault = (
+            self._name_fault()
+            or overflow_fault(self.queues)
+            or skill_fault(self.skills, self.queues, skilled)
+        )
+        if fault is not None:
+            raise PydanticCustomError("fault", "{message}", {"message": fault[0], "at": fault[1]})
         return self
 
-    def queue(self, name: str) -> Queue:
-        """The settings of one queue; raises ``KeyError``."""
-        return next(queue for queue in self.queues if queue.name == name)
+    def _name_fault(self) -> Fault | None:
+        queues = [queue.name for queue in self.queues]
+        agents = [agent.id for agent in self.agents]
+        for kind, names in (("queue", queues), ("agent", agents)):
+            for number, name in enumerate(names):
+                if name in names[:number]:
+                    return f"{kind} named twice: {name}", (f"{kind}s", number)
+        for number, agent in enumerate(self.agents):
+            if unknown := sorted(set(agent.queues) - set(queues)):
+                where = ("agents", number, "queues")
+                return f"agent {agent.id}: no such queue: {', '.join(unknown)}", where
+        for number, queue in enumerate(self.queues):
+            if unknown := sorted(set(queue.agents) - set(agents)):
+                where = ("queues", number, "agents")
+                return f"queue {queue.name}: no such agent: {', '.join(unknown)}", where
+        return None
+
+    def staff(self) -> list[Agent]:
+        """The agents with all the queues they serve, whether their own settings or the queues' say so."""
+        named = {
+            agent.id: [queue.name for queue in self.queues if agent.id in queue.agents]
+            for agent in self.agents
+        }
+        return [
+            agent.model_copy(update={"queues": sorted({*agent.queues, *named[agent.id]})})
+            for agent in self.agents
+        ]
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -251,15 +282,14 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
 
     Raises ``ConfigError`` with file, line and field.
     """
-    document: dict[str, Any] = {}
-    lines: dict[tuple[str | int, ...], int] = {}
-    if path is not None:
-        document, lines = _read(path)
-    variables = _override(document, environ)
+    document = yaml_file.Document(lines={(): ""}) if path is None else yaml_file.read(path)
+    if path is not None and isinstance(named := document.values.get("queues"), str):
+        yaml_file.include(document, "queues", path.parent / Path(named).expanduser(), QUEUE_FILE_KEYS)
+    variables = _override(document.values, environ)
     try:
-        settings = Settings.model_validate(document)
+        settings = Settings.model_validate(document.values)
     except ValidationError as error:
-        raise ConfigError(_first_problem(error, path, lines, variables)) from None
+        raise ConfigError(_first_problem(error, document.lines, variables)) from None
     return _resolve(settings, path.parent if path is not None else Path())
 
 
@@ -284,46 +314,9 @@ def doubts(settings: Settings) -> list[str]:
     return found
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-        lines = dict(_lines_of(node, ()))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: nested too deeply, or a part that contains itself") from None
-    if document is None:
-        return {}, {}
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}:1: the file must hold keys and values, not a {type(document).__name__}")
-    return document, lines
-
-
-def _lines_of(node: yaml.Node | None, at: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], int]]:
-    if node is None:
-        return []
-    found = [(at, node.start_mark.line + 1)]
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            found += _lines_of(value, (*at, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            found += _lines_of(value, (*at, index))
-    return found
-
-
-def _override(document: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str | int, ...], str]:
+def _override(document: dict[str, Any], environ: Mapping[str, str]) -> dict[Place, str]:
     """Put the variables' values in; returns which field was set by which variable."""
-    variables: dict[tuple[str | int, ...], str] = {}
+    variables: dict[Place, str] = {}
     for key, value in environ.items():
         if not key.startswith(ENV_PREFIX) or key == f"{ENV_PREFIX}CONFIG" or not value:
             continue
@@ -347,23 +340,13 @@ def _listed(key: str, value: str) -> Any:
         raise ConfigError(f"{key}: begins like a list or a section, but is not valid YAML") from None
 
 
-def _first_problem(
-    error: ValidationError,
-    path: Path | None,
-    lines: Mapping[tuple[str | int, ...], int],
-    variables: Mapping[tuple[str | int, ...], str],
-) -> str:
+def _first_problem(error: ValidationError, lines: Mapping[Place, str], variables: Mapping[Place, str]) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
-    at = problem["loc"]
-    known = at
-    while known and known not in lines and known not in variables:
-        known = known[:-1]
-    where = f"{path}:{lines.get(known, 1)}: " if path is not None else ""
-    if known in variables:
-        where = f"{variables[known]}: "
-    field = ".".join(str(step) for step in at)
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}{field}: {message}" if field else f"{where}{message}"
+    at = problem["ctx"]["at"] if problem["type"] == "fault" else problem["loc"]
+    known = yaml_file.nearest({**lines, **variables}, at)
+    where = variables.get(known) or lines.get(known, "")
+    field = ".".join(str(step) for step in problem["loc"])
+    return ": ".join(filter(None, (where, field, problem["msg"].removeprefix("Value error, "))))
 
 
 def _resolve(settings: Settings, base: Path) -> Settings:

@@ -29,13 +29,17 @@ class EventType(StrEnum):
     MONITOR_ENDED = "monitor.ended"  # user
 
     IVR_ENTERED = "ivr.entered"  # flow, node
-    IVR_INPUT = "ivr.input"  # node, kind, value ("*" per digit where the node is marked secret)
+    # node, kind, value ("*" per digit where the node is marked secret); kind speech: the name of what was
+    # chosen, and score, how well it was heard
+    IVR_INPUT = "ivr.input"
     IVR_NO_INPUT = "ivr.no_input"  # node
     IVR_NO_MATCH = "ivr.no_match"  # node
     IVR_LOOKUP = "ivr.lookup"  # node, result: ok | failed, ms; what was looked up is not in the log
 
-    SURVEY_OFFERED = "survey.offered"  # survey, queue and agent it is about
-    SURVEY_ANSWERED = "survey.answered"  # survey, question, kind: csat | nps | words, score
+    SURVEY_OFFERED = "survey.offered"  # survey, kinds: of its questions; queue and agent it is about
+    SURVEY_ANSWERED = (
+        "survey.answered"  # survey, question, kind (csat, nps, yes_no, words), score or recording
+    )
 
     QUEUE_ENTERED = "queue.entered"  # position, priority, ewt_p50_s, ewt_p90_s
     QUEUE_ANNOUNCED = "queue.announced"  # position, ewt_p50_s, ewt_p90_s
@@ -48,7 +52,7 @@ class EventType(StrEnum):
     OFFER_NO_ANSWER = "offer.no_answer"
     OFFER_CANCELLED = "offer.cancelled"  # reason
 
-    AGENT_CONNECTED = "agent.connected"
+    AGENT_CONNECTED = "agent.connected"  # recorded: false where the caller has not consented, else absent
     HOLD_STARTED = "hold.started"
     HOLD_ENDED = "hold.ended"
     CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system | transfer
@@ -60,7 +64,7 @@ class EventType(StrEnum):
     TRANSCRIPT_SEGMENT = "transcript.segment"  # segment (row id); the words are not in the log
     TRANSCRIPT_MISSING = "transcript.missing"  # reason
     MEDIA_GAP = "media.gap"  # ms
-    RECORDING_STARTED = "recording.started"  # recording, kind: conversation | voicemail
+    RECORDING_STARTED = "recording.started"  # recording, kind: conversation | voicemail | survey
     RECORDING_ENDED = "recording.ended"  # recording, duration_s
     RECORDING_FAILED = "recording.failed"  # recording, reason
 

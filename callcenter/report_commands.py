@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from callcenter.command import Commands, Parser, command, load_settings, with_config
 from callcenter.config import Metrics, Settings
+from callcenter.ewt_commands import add_report_ewt
 
 if TYPE_CHECKING:
     from callcenter.reports.verify import Verdict
@@ -29,6 +30,8 @@ def add_report(commands: Commands) -> None:
     actions = parser.add_subparsers(dest="action", required=False, metavar="ACTION")
     _add_verify(actions)
     _add_contacts(actions)
+    _add_quality(actions)
+    add_report_ewt(actions, with_range, range_of)
 
 
 def with_range(parser: argparse.ArgumentParser, *, inherits: bool = True) -> None:
@@ -222,4 +225,49 @@ def _contacts(options: argparse.Namespace) -> int:
     path: Path = getattr(options, form)
     count = asyncio.run(write_contacts(settings, since, until, options.queue, form, path))
     print(f"{count} contacts", file=sys.stderr)  # noqa: T201
+    return 0
+
+
+# Quality
+
+
+def _add_quality(actions: Commands) -> None:
+    parser = command(
+        actions,
+        "quality",
+        "print resolution, satisfaction and talk of a period",
+        "callcenter report quality --from 2026-11-01 --queue sales --csv",
+        _quality,
+    )
+    with_range(parser)
+    add = parser.add_argument
+    with_queue(parser)
+    add("--agent", default=None, help="one agent only")
+    add("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print JSON")
+    shape.add_argument("--csv", action="store_true", help="print CSV")
+
+
+def _quality(options: argparse.Namespace) -> int:
+    from callcenter.reports import quality_export, read_quality
+
+    settings = load_settings(options.config)
+    since, until = range_of(options, settings)
+    report = asyncio.run(
+        read_quality(
+            settings,
+            since=since,
+            until=until,
+            queue=options.queue,
+            agent=options.agent,
+            interval=options.interval,
+        )
+    )
+    if options.json:
+        print(json.dumps(quality_export.to_json(report), indent=2))  # noqa: T201
+    elif options.csv:
+        print(quality_export.to_csv(report), end="")  # noqa: T201
+    else:
+        print(quality_export.to_text(report), end="")  # noqa: T201
     return 0

@@ -66,7 +66,17 @@ class WithheldCase(Part):
         return "number withheld" if self.caller_withheld else "number known"
 
 
-_CASES = ("hours", "variable", "caller_prefix", "caller_withheld")
+class ClosedCase(Part):
+    """Whether somebody has closed the flow at the moment (``true``) or nobody has (``false``)."""
+
+    closed: bool
+    next: Name
+
+    def __str__(self) -> str:
+        return "closed" if self.closed else "not closed"
+
+
+_CASES = ("hours", "variable", "caller_prefix", "caller_withheld", "closed")
 
 
 def _case_tag(value: Any) -> str | None:
@@ -77,7 +87,8 @@ Case = Annotated[
     Annotated[HoursCase, Tag("<hours>")]
     | Annotated[VariableCase, Tag("<variable>")]
     | Annotated[PrefixCase, Tag("<caller_prefix>")]
-    | Annotated[WithheldCase, Tag("<caller_withheld>")],
+    | Annotated[WithheldCase, Tag("<caller_withheld>")]
+    | Annotated[ClosedCase, Tag("<closed>")],
     Discriminator(
         _case_tag, custom_error_type="flow", custom_error_message=f"must have one of {', '.join(_CASES)}"
     ),

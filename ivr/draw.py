@@ -8,9 +8,14 @@ from itertools import pairwise
 from textwrap import shorten
 
 from ivr import nodes as node
+from ivr.consent import Consent
+from ivr.faq import Faq
 from ivr.flow import RETURN, Flow
 from ivr.layout import Layout, Pair, Point, Size, lay_out
+from ivr.lookup import Lookup
 from ivr.prompt import Item, NamedItem, WavItem
+from ivr.questions import Gather, Menu
+from ivr.survey import Survey
 
 MIN_WIDTH = 190.0
 HEADER = 26.0
@@ -33,6 +38,10 @@ _LOOKS = {
     "transfer": ("T", "#0f6d7a"),
     "hangup": ("H", "#a5283c"),
     "call": ("C", "#3d4f9f"),
+    "lookup": ("L", "#47652a"),
+    "consent": ("R", "#8c2f62"),
+    "survey": ("S", "#2f6f7f"),
+    "faq": ("F", "#2f6b2f"),
 }
 _STYLE = """
 text{font:12px system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1b2129}
@@ -103,7 +112,7 @@ def _panel(flow: Flow) -> _Panel:
     names = [flow.start, *(name for name in flow.nodes if name != flow.start)]
     labels: dict[Pair, str] = {}
     for name in names:
-        for edge in flow.nodes[name].edges():
+        for edge in flow.edges(flow.nodes[name]):
             before = labels.get((name, edge.target))
             label = shorten(edge.label, 30, placeholder="…")
             labels[name, edge.target] = f"{before}, {label}" if before else label
@@ -131,17 +140,23 @@ def _text(flow: Flow, drawn: node.AnyNode) -> list[str]:
     match drawn:
         case node.Play(prompts=prompts):
             return _said(flow, prompts)
-        case node.Menu(prompts=prompts, attempts=attempts, timeout_s=timeout_s):
+        case Menu(attempts=attempts, timeout_s=timeout_s):
+            prompts = drawn.say_or_press or drawn.prompts
             return [*_said(flow, prompts), f"attempts: {attempts}, {timeout_s:g} s"]
-        case node.Gather():
+        case Gather():
             keys = f"{drawn.shortest}" + (f"–{drawn.longest}" if drawn.longest > drawn.shortest else "")
             end = f", ends with {drawn.terminator}" if drawn.terminator else ""
             secret = ", secret" if drawn.secret else ""
-            return [*_said(flow, drawn.prompts), f"{drawn.variable}: {keys} keys{end}{secret}"]
+            spoken = " or words" if drawn.spoken else ""
+            return [*_said(flow, drawn.prompts), f"{drawn.variable}: {keys} keys{spoken}{end}{secret}"]
+        case Faq():
+            number = len(flow.faqs[drawn.file].answers)
+            return [*_said(flow, drawn.prompts), f"{number} answers of {drawn.file}"]
         case node.Branch():
             return []
         case node.Set(values=values):
-            return [shorten(f"{name} = {value}", 34, placeholder="…") for name, value in values.items()]
+            said = {"language": drawn.set_language, **values} if drawn.set_language else values
+            return [shorten(f"{name} = {value}", 34, placeholder="…") for name, value in said.items()]
         case node.Queue(queue=queue, priority=priority):
             return [f"queue {queue}" + (f", priority {priority}" if priority else "")]
         case node.Voicemail(prompts=prompts, mailbox=mailbox, max_length_s=max_s):
@@ -152,6 +167,14 @@ def _text(flow: Flow, drawn: node.AnyNode) -> list[str]:
             return [*_said(flow, prompts), f"call ends: {reason}"]
         case node.Call():
             return [f"goes through {drawn.callee}"]
+        case Lookup(method=method, host=host, timeout_s=timeout_s):
+            known = f"into {', '.join(drawn.into)}" if drawn.into else "nothing wanted of the answer"
+            return [f"{method} {host}, up to {timeout_s:g} s", *_wrapped(known, 34)]
+        case Consent(prompts=prompts, record=record):
+            return [*_said(flow, prompts), f"recorded: {record}"]
+        case Survey(prompts=prompts, questions=questions, share=share):
+            asked = ", ".join(f"{question.id} ({question.kind})" for question in questions)
+            return [*_said(flow, prompts), *_wrapped(asked, 34), f"asked: {share:.0%} of the callers"]
 
 
 def _said(flow: Flow, items: Sequence[Item]) -> list[str]:
@@ -162,7 +185,9 @@ def _said(flow: Flow, items: Sequence[Item]) -> list[str]:
 def _sound(flow: Flow, item: Item) -> str:
     if isinstance(item, NamedItem):
         item = flow.prompts[item.prompt]
-    return f"♪ {item.wav}" if isinstance(item, WavItem) else item.text
+    if isinstance(item, WavItem):
+        return f"♪ {item.in_language(flow.language, flow.language)[0]}"
+    return item.in_language(flow.language, flow.language)[0]
 
 
 def _wrapped(text: str, columns: int) -> list[str]:

@@ -9,6 +9,11 @@ timeout, and while a caller waits in a queue, leaves a message or is transferred
 right after its last possible digit belongs to that number and is dropped.
 
 Timers run from the end of the prompt, or at once where nothing is played.
+
+What a caller says counts at questions that have phrases. A voice during a prompt with ``barge_in`` stops it,
+as a key does, and while somebody speaks, or their words are on their way, nobody is asked whether they are
+there. A key pressed meanwhile wins. Words that do not come in time are not waited for: the question is put
+again, for keys.
 """
 
 from collections import deque
@@ -19,12 +24,26 @@ from typing import assert_never
 
 from ivr import actions as act
 from ivr import nodes as node
-from ivr.cases import Case, HoursCase, PrefixCase, VariableCase, WithheldCase
+from ivr.answering import asking
+from ivr.asking import Asking, Then, Turn
+from ivr.consent import Consent
+from ivr.dip import Dip
+from ivr.exchange import Exchange, Interview
 from ivr.flow import RETURN, Flow
+from ivr.hearing import Hearing
+from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
-from ivr.prompt import Item, NamedItem, Prompt, Say, TextItem, Wav, render, variables_of
+from ivr.prompt import Prompt, render
+from ivr.questions import Gather, Menu, Question
+from ivr.survey import Survey
+from ivr.walk import Walk
 
 MAX_DIALLED_AHEAD = 64
+SPEECH_S = 20.0
+"""The longest that somebody may speak: more than a recognizer takes in one piece."""
+
+WORDS_WITHIN_S = 3.0
+"""How long to wait for the words of what was said."""
 
 
 class Phase(Enum):
@@ -35,6 +54,7 @@ class Phase(Enum):
     LISTENING = auto()  # a key or the timer
     QUEUED = auto()
     RECORDING = auto()
+    LOOKING_UP = auto()  # the answer and the end of the prompt
     TRANSFERRING = auto()
     ENDED = auto()
 
@@ -44,29 +64,30 @@ class Engine:
 
     ``variables`` are what is known about the call beforehand and go before the flow's own values;
     ``caller`` and ``called`` are telephone numbers as the gateway writes them, and variables of these
-    names. ``caller`` without a digit in it is a withheld number.
+    names. ``caller`` without a digit in it is a withheld number. ``hears``: whether somebody carries out
+    ``Listen``; without, questions are answered by keys.
     """
 
-    def __init__(self, flow: Flow, variables: Mapping[str, str], caller: str, called: str) -> None:
-        self.variables: dict[str, str] = {
-            **flow.variables,
-            **variables,
-            "caller": caller,
-            "called": called,
-        }
+    def __init__(
+        self, flow: Flow, variables: Mapping[str, str], caller: str, called: str, *, hears: bool = False
+    ) -> None:
         self.phase = Phase.IDLE
-        self._flow = flow
-        self._node: node.AnyNode = flow.nodes[flow.start]
-        self._name = flow.start
-        self._callers: list[tuple[Flow, str]] = []
+        self._walk = Walk(flow, {**variables, "caller": caller, "called": called})
         self._out: list[act.Action] = []
-        self._attempt = 1
-        self._digits = ""
+        self._hears = hears
+        self._asking: Asking | Exchange | None = None
+        self._hearing: Hearing | None = None
         self._ahead: deque[str] = deque(maxlen=MAX_DIALLED_AHEAD)
         self._late_terminator: tuple[str, datetime] | None = None
         self._last_id = 0
         self._play_id = 0
         self._timer_id: int | None = None
+        self._dip: Dip | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What is known about the call."""
+        return self._walk.variables
 
     @property
     def ended(self) -> bool:
@@ -77,7 +98,7 @@ class Engine:
         """Enter the flow. ``now`` must have a time zone; raises ``RuntimeError`` the second time."""
         if self.phase is not Phase.IDLE:
             raise RuntimeError("the engine has already been started")
-        self._run(self._flow.start, now)
+        self._run(self._walk.flow.start, now)
         return self._taken()
 
     def feed(self, event: act.Event, now: datetime) -> list[act.Action]:
@@ -97,13 +118,24 @@ class Engine:
             case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._timer_id:
                 self._timer_id = None
                 self._run(self._timed_out(), now)
-            case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._node, node.Queue):
-                self._run(self._node.target(reason), now)
-            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._node, node.Voicemail):
-                self._run(self._node.next, now)
-            case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._node, node.Transfer):
-                self._run(self._node.failed, now)
+            case (Phase.PLAYING | Phase.LISTENING, _) if isinstance(event, act.HEARD):
+                self._heard(event, now)
+            case (Phase.QUEUED, act.QueueEnded(reason)) if isinstance(self._walk.node, node.Queue):
+                self._run(self._walk.node.target(reason), now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._walk.node, node.Voicemail):
+                self._run(self._walk.node.next, now)
+            case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._asking, Interview):
+                self._run(self._take(self._asking.recorded()), now)
+            case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
+                self._dip.take(event)
+                self._run(self._dip.target(self.variables), now)
+            case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
+                self._run(self._walk.node.failed, now)
         return self._taken()
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
 
     def _taken(self) -> list[act.Action]:
         taken, self._out = self._out, []
@@ -117,59 +149,65 @@ class Engine:
             if self.phase is not Phase.LISTENING or not self._ahead:
                 break
             target = self._key(self._ahead.popleft(), now)
-        if self.phase is Phase.LISTENING and self._timer_id is None:
-            self._start_timer()
+        self._listen()
+        if self.phase is Phase.LISTENING and self._timer_id is None and self._asking is not None:
+            self._start_timer(self._asking.timeout_s)
 
     def _enter(self, target: str, now: datetime) -> str | None:
         """Enter a node; the next one if this one does not wait."""
         self._cancel_timer()
+        self._stop_listening()
+        self._asking = self._dip = None
         if target == RETURN:
             return self._leave_sub_flow()
-        self._name, self._node = target, self._flow.nodes[target]
-        self._attempt, self._digits = 1, ""
-        self._out.append(act.Entered(self._flow.name, target))
-        match self._node:
+        self._walk.go_to(target)
+        self._out.append(act.Entered(self._walk.flow.name, target))
+        match self._walk.node:
             case node.Set():
-                self._set(self._node)
-                return self._node.next
+                self._walk.set(self._walk.node)
+                return self._walk.node.next
             case node.Branch():
-                true = (case.next for case in self._node.cases if self._holds(case, now))
-                return next(true, self._node.otherwise)
+                return self._walk.branch(self._walk.node, now)
             case node.Call():
-                return self._enter_sub_flow(self._node)
+                return self._walk.enter_sub_flow(self._walk.node)
             case node.Queue():
-                self._join(self._node)
+                self._join(self._walk.node)
                 return None
             case node.Transfer():
-                self._wait(Phase.TRANSFERRING, act.Transfer(self._node.number))
+                self._wait(Phase.TRANSFERRING, act.Transfer(self._walk.node.number))
                 return None
-            case node.Play() | node.Menu() | node.Gather() | node.Voicemail():
-                return self._prompt(self._node.prompts, self._node.barge_in)
+            case Question() | Consent() | Survey():
+                self._asking = asking(self._walk, self._walk.node, self._hears)
+                return self._take(self._asking.opening())
+            case node.Play() | node.Voicemail():
+                return self._prompt(
+                    tuple(self._walk.rendered(self._walk.node.prompts)), self._walk.node.barge_in
+                )
             case node.HangUp():
-                return self._prompt(self._node.prompts, barge_in=False)
+                return self._prompt(tuple(self._walk.rendered(self._walk.node.prompts)), barge_in=False)
+            case Lookup():
+                self._look_up(self._walk.node)
+                return None
             case _:
-                assert_never(self._node)
-
-    def _set(self, entered: node.Set) -> None:
-        for name, value in entered.values.items():
-            self.variables[name] = render(value, self.variables)
-
-    def _enter_sub_flow(self, entered: node.Call) -> str:
-        self._callers.append((self._flow, entered.next or RETURN))
-        self._flow = self._flow.flows[entered.callee]
-        for name, value in self._flow.variables.items():
-            self.variables.setdefault(name, value)
-        return self._flow.start
+                assert_never(self._walk.node)
 
     def _leave_sub_flow(self) -> str | None:
-        if not self._callers:
+        target = self._walk.leave_sub_flow()
+        if target is None:
             self._hang_up(HangUpReason.COMPLETED)
-            return None
-        self._flow, target = self._callers.pop()
         return target
 
     def _join(self, entered: node.Queue) -> None:
-        join = act.JoinQueue(entered.queue, entered.priority, entered.exit_key, entered.announce_position)
+        join = act.JoinQueue(
+            entered.queue,
+            entered.priority,
+            entered.exit_key,
+            entered.announce_position,
+            comes_back=entered.answered is not None,
+            skills=dict(entered.skills),
+            preferred_agent=render(entered.preferred_agent, self.variables),
+            callback_key=entered.callback_key,
+        )
         self._wait(Phase.QUEUED, join)
 
     def _wait(self, phase: Phase, action: act.Action) -> None:
@@ -181,51 +219,30 @@ class Engine:
     def _hang_up(self, reason: HangUpReason) -> None:
         self._wait(Phase.ENDED, act.HangUp(reason))
 
-    def _holds(self, case: Case, now: datetime) -> bool:
-        caller = self.variables["caller"]
-        match case:
-            case HoursCase():
-                return self._flow.hours[case.hours].open(now)
-            case VariableCase():
-                return case.matches(self.variables.get(case.variable, ""))
-            case PrefixCase():
-                return caller.startswith(case.caller_prefix)
-            case WithheldCase():
-                return case.caller_withheld != any(character.isdigit() for character in caller)
-
-    def _prompt(self, items: tuple[Item, ...], barge_in: bool) -> str | None:
+    def _prompt(self, prompts: tuple[Prompt, ...], barge_in: bool) -> str | None:
         """Play the prompts, or do at once what comes after them."""
+        self._stop_listening()
         if not barge_in:
             self._ahead.clear()
-        prompts = tuple(prompt for item in items if (prompt := self._rendered(item)) is not None)
         if not prompts or self._ahead:
             return self._after_prompt()
-        self._last_id += 1
-        self._play_id = self._last_id
+        self._play_id = self._new_id()
         self.phase = Phase.PLAYING
         self._out.append(act.Play(prompts, barge_in, self._play_id))
         return None
 
-    def _rendered(self, item: Item) -> Prompt | None:
-        """The prompt as it is heard; ``None`` for a text that has come out empty."""
-        name = item.prompt if isinstance(item, NamedItem) else ""
-        sound = self._flow.prompts[name] if isinstance(item, NamedItem) else item
-        if not isinstance(sound, TextItem):
-            return Wav(self._flow.folder / sound.wav, name)
-        text = render(sound.text, self.variables)
-        varies = any(variables_of(sound.text))
-        return Say(text, self._flow.language, name, varies) if text else None
-
     def _after_prompt(self) -> str | None:
-        match self._node:
+        if self._asking is not None:
+            return self._take(self._asking.heard())
+        match self._walk.node:
             case node.Play():
-                return self._node.next
+                return self._walk.node.next
             case node.Voicemail(mailbox=mailbox, max_length_s=max_s, silence_s=silence_s):
                 self._wait(Phase.RECORDING, act.Voicemail(mailbox, max_s, silence_s))
             case node.HangUp(reason=reason):
                 self._hang_up(reason)
             case _:
-                self.phase = Phase.LISTENING
+                pass
         return None
 
     def _digit(self, digit: str, now: datetime) -> None:
@@ -233,90 +250,147 @@ class Engine:
         if self._belongs_to_the_last_number(digit, now):
             return
         if self.phase is Phase.PLAYING:
-            if not getattr(self._node, "barge_in", False):
+            if not getattr(self._walk.node, "barge_in", False):
                 return
             self._out.append(act.StopPlaying())
             self._ahead.append(digit)
             self._run(self._after_prompt(), now)
         elif self.phase is Phase.LISTENING:
             self._cancel_timer()
+            if self._hearing is not None and self._hearing.is_pending:
+                self._stop_listening()
             self._run(self._key(digit, now), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None and self._dip.node.barge_in:
+            self._ahead.append(digit)
+            self._out += self._dip.interrupted()
+            self._run(self._dip.target(self.variables), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
-        if late is None or (isinstance(self._node, node.Menu) and digit in self._node.choices):
+        if late is None or (isinstance(self._walk.node, Menu) and digit in self._walk.node.choices):
             return False
         return digit == late[0] and now <= late[1]
 
     def _key(self, digit: str, now: datetime) -> str | None:
-        """Take a key that the present node waits for; where it leads, if anywhere yet."""
-        match self._node:
-            case node.Menu(choices=choices):
-                if digit not in choices:
-                    return self._failed(self._node.no_match, act.NoMatch(self._name))
-                self._out.append(act.Input(self._name, "menu", digit))
-                return choices[digit]
-            case node.Gather():
-                return self._gathered(self._node, digit, now)
-            case _:
-                return None
+        """Take a key that the present question waits for; where it leads, if anywhere yet."""
+        if self._asking is None:
+            return None
+        turn = self._asking.key(digit)
+        if turn.is_full and isinstance(self._walk.node, Gather):
+            self._expect_late_terminator(self._walk.node, now)
+        return self._take(turn)
 
-    def _gathered(self, entered: node.Gather, digit: str, now: datetime) -> str | None:
-        if digit != entered.terminator:
-            self._digits += digit
-            if digit not in entered.digits:
-                return self._failed(entered.no_match, act.NoMatch(self._name))
-            if len(self._digits) < entered.longest:
-                return None
-            self._expect_late_terminator(entered, now)
-        return self._answered(entered)
-
-    def _expect_late_terminator(self, entered: node.Gather, now: datetime) -> None:
+    def _expect_late_terminator(self, entered: Gather, now: datetime) -> None:
         if self._ahead and self._ahead[0] == entered.terminator:
             self._ahead.popleft()
         elif entered.terminator and not self._ahead:
             until = now + timedelta(seconds=entered.inter_digit_timeout_s)
             self._late_terminator = (entered.terminator, until)
 
-    def _answered(self, entered: node.Gather) -> str | None:
-        if len(self._digits) < entered.shortest:
-            return self._failed(entered.no_match, act.NoMatch(self._name))
-        self.variables[entered.variable] = self._digits
-        shown = "*" * len(self._digits) if entered.secret else self._digits
-        self._out.append(act.Input(self._name, "gather", shown))
-        return entered.next
+    def _take(self, turn: Turn) -> str | None:
+        """Do what a question asks for; where the call goes, if anywhere yet."""
+        assert self._asking is not None
+        self._out += turn.actions
+        if turn.again:
+            self._ahead.clear()
+        match turn.then:
+            case Then.ASK:
+                barge_in = bool(getattr(self._walk.node, "barge_in", False))
+                return self._prompt(self._asking.prompts, barge_in)
+            case Then.LISTEN:
+                self.phase = Phase.LISTENING
+                return None
+            case Then.RECORD:
+                assert isinstance(self._asking, Interview)
+                self._wait(Phase.RECORDING, self._asking.recording())
+                return None
+            case Then.LEAVE:
+                return turn.target
+            case Then.OPERATOR:
+                return self._walk.to_operator()
 
     def _timed_out(self) -> str | None:
-        match self._node:
-            case node.Gather() if self._digits:
-                return self._answered(self._node)
-            case node.Menu() | node.Gather():
-                return self._failed(self._node.no_input, act.NoInput(self._name))
-            case _:
-                return None
+        if self._asking is None:
+            return None
+        if self._hearing is not None and self._hearing.is_pending:
+            return self._take(self._asking.deafened())
+        return self._take(self._asking.timed_out())
 
-    def _failed(self, failure: node.Failure, record: act.NoInput | act.NoMatch) -> str | None:
-        """Ask again, or go on after the last attempt."""
-        self._out.append(record)
-        self._ahead.clear()
-        self._digits = ""
-        if not isinstance(self._node, node.Question) or self._attempt >= self._node.attempts:
-            return failure.next
-        self._attempt += 1
-        return self._prompt((*failure.prompts, *self._node.prompts), self._node.barge_in)
+    def _look_up(self, entered: Lookup) -> None:
+        """Ask, and play the prompts meanwhile; keys are dialled ahead."""
+        self._dip = Dip(entered, self._new_id())
+        self._out.append(act.LookUp(self._dip.lookup_id, self._walk.name, entered.request(self.variables)))
+        if not entered.barge_in:
+            self._ahead.clear()
+        prompts = tuple(self._walk.rendered(entered.prompts))
+        if prompts and not self._ahead:
+            self._dip.play_id = self._new_id()
+            self._out.append(act.Play(prompts, entered.barge_in, self._dip.play_id))
+        self.phase = Phase.LOOKING_UP
 
-    def _start_timer(self) -> None:
-        match self._node:
-            case node.Menu():
-                seconds = self._node.timeout_s
-            case node.Gather() if self._digits:
-                seconds = self._node.inter_digit_timeout_s
-            case node.Gather():
-                seconds = self._node.first_digit_timeout_s
-            case _:
-                return
-        self._last_id += 1
-        self._timer_id = self._last_id
+    # Words.
+
+    def _listen(self) -> None:
+        """Begin to listen where the present question wants to hear words now."""
+        if self._hearing is not None or self._asking is None:
+            return
+        is_open = self.phase is Phase.LISTENING or (
+            self.phase is Phase.PLAYING and bool(getattr(self._walk.node, "barge_in", False))
+        )
+        wanted = self._asking.listening if is_open else None
+        if wanted is not None:
+            self._hearing = Hearing(self._new_id())
+            self._out.append(act.Listen(self._last_id, self._walk.name, wanted.hot_words, wanted.language))
+
+    def _stop_listening(self) -> None:
+        if self._hearing is not None:
+            self._hearing = None
+            self._out.append(act.StopListening())
+
+    def _heard(self, event: act.Heard, now: datetime) -> None:
+        """Take what the present question listens for."""
+        hearing, question = self._hearing, self._asking
+        if hearing is None or question is None or event.listen_id not in (None, hearing.listen_id):
+            return
+        match event:
+            case act.SpeechStarted():
+                hearing.started()
+                self._interrupt()
+                self._start_timer(SPEECH_S)
+            case act.SpeechEnded() if hearing.is_pending:
+                self._start_timer(WORDS_WITHIN_S)
+            case act.SpeechEnded():
+                pass
+            case act.Speech(text, confidence):
+                said = hearing.said(text, confidence)
+                if said is None and (hearing.is_pending or self.phase is Phase.PLAYING):
+                    return
+                self._interrupt()
+                self._cancel_timer()
+                self._run(self._take(question.words(*said)) if said is not None else None, now)
+            case act.NotHeard():
+                self._run(self._deafened(question, hearing), now)
+
+    def _interrupt(self) -> None:
+        if self.phase is Phase.PLAYING:
+            self._out.append(act.StopPlaying())
+            self.phase = Phase.LISTENING
+
+    def _deafened(self, question: Asking | Exchange, hearing: Hearing) -> str | None:
+        """Go on without words; a prompt that plays, or a caller who thinks, is not disturbed."""
+        is_pending = hearing.is_pending
+        self._stop_listening()
+        question.is_deaf = True
+        if self.phase is Phase.PLAYING or not (is_pending or question.is_hopeless):
+            return None
+        self._cancel_timer()
+        return self._take(question.deafened())
+
+    # The timer.
+
+    def _start_timer(self, seconds: float) -> None:
+        self._cancel_timer()
+        self._timer_id = self._new_id()
         self._out.append(act.StartTimer(self._timer_id, seconds))
 
     def _cancel_timer(self) -> None:

@@ -5,17 +5,21 @@ which ends a sub-flow and goes on where it was called; in the outermost flow it 
 from files through ``ivr.load``; ``configs/ivr/main.yaml`` shows the common fields in use.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ivr.choices import Operator, Repeat
+from ivr.faq import Faq, FaqText
 from ivr.hours import Hours
+from ivr.node import Edge, Node
 from ivr.nodes import AnyNode
 from ivr.part import Language, Name, NewVariable, Part, problem
 from ivr.prompt import Sound, TextItem, WavItem
+from ivr.questions import Question
 
 RETURN = "return"
 
@@ -34,6 +38,8 @@ class SubFlowText(Part):
 
     language: Language | None = None
     start: Name
+    operator: Operator | None = None
+    repeat: Repeat | None = None
     nodes: Annotated[Mapping[NodeName, AnyNode], Field(min_length=1, max_length=500)]
 
 
@@ -42,6 +48,8 @@ class FlowText(Part):
 
     language: Language
     start: Name
+    operator: Operator | None = None
+    repeat: Repeat | None = None
     variables: Mapping[NewVariable, str] = Field(default_factory=dict)
     prompts: Mapping[Name, Sound] = Field(default_factory=dict)
     hours: Mapping[Name, Hours] = Field(default_factory=dict)
@@ -55,7 +63,7 @@ class Flow:
 
     ``name`` is the file's stem, or ``STEM/SUBFLOW``; ``folder`` is where its sound files are looked for;
     ``variables`` are values for those the call does not bring; ``flows`` holds what its ``Call`` nodes
-    call, by ``Call.callee``.
+    call, by ``Call.callee``; ``faqs`` what its ``Faq`` nodes answer, by ``Faq.file``.
     """
 
     name: str
@@ -67,3 +75,16 @@ class Flow:
     hours: Mapping[str, Hours]
     variables: Mapping[str, str]
     flows: Mapping[str, "Flow"]
+    operator: Operator | None = None
+    repeat: Repeat | None = None
+    faqs: Mapping[str, FaqText] = field(default_factory=dict)
+
+    def edges(self, node: Node) -> Iterator[Edge]:
+        """All the ways out of a node, those that the flow adds to questions last."""
+        yield from node.edges()
+        if isinstance(node, Faq) and node.file in self.faqs:
+            for answer in self.faqs[node.file].answers:
+                if answer.next is not None:
+                    yield Edge(answer.name, answer.next, ("file",))
+        if isinstance(node, Question) and node.operator and self.operator is not None:
+            yield Edge("operator", self.operator.next, ("operator",))

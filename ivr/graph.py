@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ivr.cases import HoursCase, VariableCase
+from ivr.consent import Consent
 from ivr.flow import RETURN, Flow
-from ivr.nodes import Branch, Call, Edge, Gather, HangUp, Node, Play, Queue, Set, Transfer, prompts_of
+from ivr.lookup import Lookup
+from ivr.node import Edge, Node
+from ivr.nodes import Branch, Call, HangUp, Play, Queue, Set, Transfer, prompts_of
 from ivr.part import RESERVED_VARIABLES
 from ivr.prompt import Item, NamedItem, TextItem, WavItem, always_says_something, variables_of
+from ivr.questions import Gather, Question
+from ivr.survey import Survey
 
 Graph = Mapping[str, tuple[Edge, ...]]
 
@@ -35,12 +40,21 @@ class Traits:
     at_once: bool
 
 
-def bad_names(flow: Flow, queues: frozenset[str] | None, variables: frozenset[str]) -> Iterator[Problem]:
-    """Names that lead nowhere. ``queues`` are those that exist, ``None`` when nobody knows yet."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Names of what the flow refers to beyond itself; ``None`` when nobody knows yet."""
+
+    queues: frozenset[str] | None = None
+    skills: frozenset[str] | None = None
+    lookup_hosts: frozenset[str] | None = None
+
+
+def bad_names(flow: Flow, outside: Outside, variables: frozenset[str]) -> Iterator[Problem]:
+    """Names that lead nowhere."""
     if flow.start not in flow.nodes:
         yield Problem(("start",), f"no such node {flow.start!r}")
     for name, node in flow.nodes.items():
-        for problem in _bad_names_of(node, flow, queues, variables | RESERVED_VARIABLES):
+        for problem in _bad_names_of(node, flow, outside, variables | RESERVED_VARIABLES):
             yield replace(problem, at=("nodes", name, *problem.at))
 
 
@@ -49,7 +63,7 @@ def bad_sounds(
 ) -> Iterator[Problem]:
     """What is wrong with the named prompts of a file whose sound files are in ``folder``."""
     for name, sound in prompts.items():
-        yield from _bad_item((name,), sound, folder, variables | RESERVED_VARIABLES)
+        yield from bad_item((name,), sound, folder, variables | RESERVED_VARIABLES)
 
 
 def written_by(nodes: Mapping[str, Node]) -> Iterator[str]:
@@ -59,6 +73,8 @@ def written_by(nodes: Mapping[str, Node]) -> Iterator[str]:
             yield node.variable
         elif isinstance(node, Set):
             yield from node.values
+        elif isinstance(node, Lookup):
+            yield from node.into
 
 
 def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
@@ -68,8 +84,8 @@ def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
             yield Problem(("nodes", name, "next"), f"is missing, and {node.callee} can return")
         if isinstance(node, Call) and node.next is not None and not inner[node.callee].returns:
             yield Problem(("nodes", name, "next"), f"is never reached: {node.callee} does not return")
-    graph = {name: tuple(node.edges()) for name, node in flow.nodes.items()}
-    reached = _reachable(graph, flow.start)
+    graph = {name: tuple(flow.edges(node)) for name, node in flow.nodes.items()}
+    reached = _reachable(graph, flow.start) | _reached_by_wish(flow, graph)
     for name in graph:
         if name not in reached:
             yield Problem(("nodes", name), "is never reached")
@@ -85,29 +101,41 @@ def bad_paths(flow: Flow, inner: Mapping[str, Traits]) -> Iterator[Problem]:
 
 def traits(flow: Flow, inner: Mapping[str, Traits]) -> Traits:
     """What a flow without bad paths means for those that call it."""
-    graph = {name: tuple(node.edges()) for name, node in flow.nodes.items()}
+    graph = {name: tuple(flow.edges(node)) for name, node in flow.nodes.items()}
     ends = any(_is_end(node, inner) for node in flow.nodes.values())
     returns = any(edge.target == RETURN for edges in graph.values() for edge in edges)
     return Traits(returns, ends, at_once=RETURN in _reachable(_instant(flow, graph, inner), flow.start))
 
 
-def _bad_names_of(
-    node: Node, flow: Flow, queues: frozenset[str] | None, variables: frozenset[str]
-) -> Iterator[Problem]:
+def _bad_names_of(node: Node, flow: Flow, outside: Outside, variables: frozenset[str]) -> Iterator[Problem]:
     for edge in node.edges():
         if edge.target not in flow.nodes and edge.target != RETURN:
             yield Problem(edge.field, f"no such node {edge.target!r}")
-    if isinstance(node, Queue) and queues is not None and node.queue not in queues:
-        yield Problem(("queue",), f"no such queue {node.queue!r}")
+    if isinstance(node, Queue):
+        yield from _bad_names_of_queue(node, outside, variables)
     if isinstance(node, Branch):
         yield from _bad_names_of_cases(node, flow, variables)
     if isinstance(node, Set):
         for name, value in node.values.items():
             yield from _bad_variables(("values", name), value, variables)
+    if isinstance(node, Lookup):
+        if outside.lookup_hosts is not None and node.host not in outside.lookup_hosts:
+            yield Problem(("url",), f"the host {node.host!r} is not one of the lookup hosts")
+        for at, template in node.templates():
+            yield from _bad_variables(at, template, variables)
     for place, item in prompts_of(node):
         if isinstance(item, NamedItem) and item.prompt not in flow.prompts:
             yield Problem((*place, "prompt"), f"no such prompt {item.prompt!r}")
-        yield from _bad_item(place, item, flow.folder, variables)
+        yield from bad_item(place, item, flow.folder, variables)
+
+
+def _bad_names_of_queue(node: Queue, outside: Outside, variables: frozenset[str]) -> Iterator[Problem]:
+    if outside.queues is not None and node.queue not in outside.queues:
+        yield Problem(("queue",), f"no such queue {node.queue!r}")
+    for skill in node.skills:
+        if outside.skills is not None and skill not in outside.skills:
+            yield Problem(("skills", skill), f"no such skill {skill!r}")
+    yield from _bad_variables(("preferred_agent",), node.preferred_agent, variables)
 
 
 def _bad_names_of_cases(node: Branch, flow: Flow, variables: frozenset[str]) -> Iterator[Problem]:
@@ -118,19 +146,30 @@ def _bad_names_of_cases(node: Branch, flow: Flow, variables: frozenset[str]) -> 
             yield Problem(("cases", index, "variable"), f"no such variable {case.variable!r}")
 
 
-def _bad_item(
+def bad_item(
     at: tuple[str | int, ...], item: Item, folder: Path, variables: frozenset[str]
 ) -> Iterator[Problem]:
+    """What is wrong with one prompt: variables and files that do not exist."""
     if isinstance(item, TextItem):
-        yield from _bad_variables(at, item.text, variables)
-    elif isinstance(item, WavItem) and not os.path.isfile(folder / item.wav):
-        yield Problem((*at, "wav"), f"no such file {item.wav!r}")
+        for text in item.texts.values():
+            yield from _bad_variables(at, text, variables)
+    elif isinstance(item, WavItem):
+        for file in item.files.values():
+            if not os.path.isfile(folder / file):
+                yield Problem((*at, "wav"), f"no such file {file!r}")
 
 
 def _bad_variables(at: tuple[str | int, ...], text: str, variables: frozenset[str]) -> Iterator[Problem]:
     for name in variables_of(text):
         if name not in variables:
             yield Problem(at, f"no such variable {name!r}")
+
+
+def _reached_by_wish(flow: Flow, graph: Graph) -> set[str]:
+    """What callers reach who ask for the operator in a sub-flow that has none."""
+    if flow.operator is None or not any(isinstance(node, Call) for node in flow.nodes.values()):
+        return set()
+    return _reachable(graph, flow.operator.next)
 
 
 def _reachable(graph: Graph, start: str) -> set[str]:
@@ -169,10 +208,16 @@ def _instant(flow: Flow, graph: Graph, inner: Mapping[str, Traits]) -> Graph:
 
 def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits]) -> bool:
     match node:
-        case Play():
+        case Play() | Lookup():
             return not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Consent():
+            return node.record != "ask" and not any(_audible(flow, item) for _, item in prompts_of(node))
+        case Survey():
+            return node.share < 1  # who is not asked goes on at once
         case Queue():
             return edge.label in ("empty", "full", "closed")
+        case Question():
+            return edge.label == "no match" and not node.takes_keys
         case Call():
             return inner[node.callee].at_once
         case _:
@@ -181,7 +226,7 @@ def _is_instant(flow: Flow, node: Node, edge: Edge, inner: Mapping[str, Traits])
 
 def _audible(flow: Flow, item: TextItem | WavItem | NamedItem) -> bool:
     sound = flow.prompts[item.prompt] if isinstance(item, NamedItem) else item
-    return isinstance(sound, WavItem) or always_says_something(sound.text)
+    return isinstance(sound, WavItem) or all(map(always_says_something, sound.texts.values()))
 
 
 def _loop(graph: Graph) -> tuple[str, ...]:

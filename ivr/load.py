@@ -1,17 +1,21 @@
 """From a flow file to a flow, or to the one line that says what is wrong with it."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ivr.document import Document, Place, read
 from ivr.errors import FlowError
-from ivr.flow import Flow, FlowText
-from ivr.graph import Traits, bad_names, bad_paths, bad_sounds, traits, written_by
+from ivr.faq import Faq, FaqText
+from ivr.flow import Flow, FlowText, SubFlowText
+from ivr.graph import Outside, Traits, bad_names, bad_paths, bad_sounds, traits, written_by
 from ivr.nodes import Call
+from ivr.part import RESERVED_VARIABLES, Part
+from ivr.sayings import bad_faq, bad_sayings, missing_texts
 
 MAX_CALL_DEPTH = 16
 _OWN_WORDS = {
@@ -28,23 +32,41 @@ _OWN_WORDS = {
 }
 
 _Key = tuple[Path, str]
+PartT = TypeVar("PartT", bound=Part)
 
 
-def check(path: Path, queues: Collection[str] | None = None) -> Flow:
+def check(
+    path: Path,
+    queues: Collection[str] | None = None,
+    skills: Collection[str] | None = None,
+    lookup_hosts: Collection[str] | None = None,
+    *,
+    warn: Callable[[FlowError], None] | None = None,
+) -> Flow:
     """Load a flow and all it calls, and prove that every path leads somewhere.
 
-    ``queues`` are the names of the queues that exist; without it any queue will do. Raises ``FlowError``
-    with the first problem: ``file:line: node NAME: field: what is wrong``.
+    ``queues`` and ``skills`` are the names of those that exist, ``lookup_hosts`` the hosts (``host`` or
+    ``host:port``) that lookups may ask; without them any will do. Raises ``FlowError`` with the first
+    problem: ``file:line: node NAME: field: what is wrong``. ``warn`` is told of what is not as it should be,
+    but does no harm: texts that are missing in a language that callers can choose.
     """
-    loader = _Loader(frozenset(queues) if queues is not None else None)
+    known = (queues, skills, lookup_hosts)
+    outside = Outside(*(None if names is None else frozenset(names) for names in known))
+    loader = _Loader(outside, warn or _say_nothing)
     return loader.file(path, ())
+
+
+def _say_nothing(_warning: FlowError) -> None:
+    """For those who only want the flow."""
 
 
 class _Loader:
     """The files and flows of one ``check``; each is read and proved once."""
 
-    def __init__(self, queues: frozenset[str] | None) -> None:
-        self._queues = queues
+    def __init__(self, outside: Outside, warn: Callable[[FlowError], None]) -> None:
+        self._outside = outside
+        self._warn = warn
+        self._faqs: dict[Path, tuple[Document, FaqText]] = {}
         self._texts: dict[Path, tuple[Document, FlowText]] = {}
         self._flows: dict[_Key, Flow] = {}
         self._traits: dict[_Key, Traits] = {}
@@ -54,7 +76,7 @@ class _Loader:
         real = _real(path)
         if real not in self._texts:
             document = read(path)
-            text = _validate(document)
+            text = _validate(document, FlowText)
             for problem in bad_sounds(text.prompts, path.parent, _variables(text)):
                 raise document.error(("prompts", *problem.at), problem.text)
             self._texts[real] = (document, text)
@@ -79,13 +101,39 @@ class _Loader:
                 at = (*place, "nodes", node_name, "flow" if node.flow else "file")
                 callee = self._callee(document, text, node, at, (*trail, key))
                 flows[node.callee], inner[node.callee] = callee
-        flow = _resolved(document.path, text, name, flows)
-        for problem in bad_names(flow, self._queues, _variables(text)):
+        flow = replace(_resolved(document.path, text, name, flows), faqs=self._faqs_of(document, place, body))
+        for problem in bad_names(flow, self._outside, _variables(text)):
             raise document.error((*place, *problem.at), problem.text)
+        for problem in bad_sayings(flow):
+            raise document.error((*place, *problem.at), problem.text)
+        self._check_faqs(flow, _variables(text))
         for problem in bad_paths(flow, inner):
             raise document.error((*place, *problem.at), problem.text)
+        for problem in missing_texts(flow):
+            self._warn(document.error((*place, *problem.at), problem.text))
         self._flows[key], self._traits[key] = flow, traits(flow, inner)
         return flow
+
+    def _faqs_of(self, document: Document, place: Place, body: FlowText | SubFlowText) -> dict[str, FaqText]:
+        """The answers that the nodes of a flow give, by the name of their file."""
+        found: dict[str, FaqText] = {}
+        for name, node in body.nodes.items():
+            if not isinstance(node, Faq):
+                continue
+            path = document.path.parent / node.file
+            if not os.path.isfile(path):
+                raise document.error((*place, "nodes", name, "file"), f"no such file {node.file!r}")
+            if _real(path) not in self._faqs:
+                answers = read(path)
+                self._faqs[_real(path)] = answers, _validate(answers, FaqText)
+            found[node.file] = self._faqs[_real(path)][1]
+        return found
+
+    def _check_faqs(self, flow: Flow, variables: frozenset[str]) -> None:
+        for file, faq in flow.faqs.items():
+            document, _ = self._faqs[_real(flow.folder / file)]
+            for problem in bad_faq(flow, faq, variables | RESERVED_VARIABLES):
+                raise document.error(problem.at, problem.text)
 
     def _callee(
         self, document: Document, text: FlowText, node: Call, at: Place, trail: tuple[_Key, ...]
@@ -121,6 +169,8 @@ def _resolved(path: Path, text: FlowText, name: str, flows: dict[str, Flow]) -> 
         hours=text.hours,
         variables=text.variables,
         flows=flows,
+        operator=body.operator,
+        repeat=body.repeat,
     )
 
 
@@ -134,9 +184,9 @@ def _variables(text: FlowText) -> frozenset[str]:
     return frozenset(text.variables).union(*written)
 
 
-def _validate(document: Document) -> FlowText:
+def _validate(document: Document, model: type[PartT]) -> PartT:
     try:
-        return FlowText.model_validate(document.root)
+        return model.model_validate(document.root)
     except ValidationError as error:
         raise _first(document, error) from None
 

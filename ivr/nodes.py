@@ -1,15 +1,20 @@
 """The nodes of a flow: one class per kind, with the fields that a flow file gives it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from ivr.cases import Case
-from ivr.part import Keys, Name, NewVariable, Part, Seconds, as_list, problem
+from ivr.consent import Consent
+from ivr.faq import Faq
+from ivr.lookup import Lookup
+from ivr.node import Edge, Node
+from ivr.part import Language, Name, NewVariable, Seconds, as_list, problem
 from ivr.prompt import Item, Prompts, SomePrompts, Template
+from ivr.questions import Gather, Menu, Question
+from ivr.survey import Survey
 
 
 class HangUpReason(StrEnum):
@@ -22,30 +27,15 @@ class HangUpReason(StrEnum):
 
 
 class QueueExit(StrEnum):
-    """Why a caller comes back from a queue without having spoken to anyone."""
+    """Why a caller comes back from a queue; only with ``ANSWERED`` having spoken to somebody."""
 
     TIMEOUT = "timeout"
     EMPTY = "empty"
     FULL = "full"
     CLOSED = "closed"
     KEY = "key"
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A way out of a node. ``field`` is where the target stands within the node."""
-
-    label: str
-    target: str
-    field: tuple[str | int, ...]
-
-
-class Node(Part):
-    """Base of all nodes."""
-
-    def edges(self) -> Iterator[Edge]:
-        """The ways out, in the order of the file."""
-        yield from ()
+    CALLBACK = "callback"
+    ANSWERED = "answered"
 
 
 class Play(Node):
@@ -59,104 +49,6 @@ class Play(Node):
     def edges(self) -> Iterator[Edge]:
         """The way on."""
         yield Edge("", self.next, ("next",))
-
-
-class Failure(Part):
-    """What is said before asking again, and where the call goes after the last attempt."""
-
-    prompts: Prompts = ()
-    next: Name
-
-
-class Question(Node):
-    """Base of the nodes that wait for keys.
-
-    ``attempts`` is how often the question is put in all; attempts without input and attempts without a
-    match count together. ``barge_in`` says what keys during the prompt do: interrupt it and count, or
-    be dropped, together with all that was dialled ahead.
-    """
-
-    prompts: Prompts = ()
-    barge_in: bool = True
-    attempts: Annotated[int, Field(ge=1, le=10)] = 3
-    no_input: Failure
-    no_match: Failure
-
-    def edges(self) -> Iterator[Edge]:
-        """The ways out after the last attempt."""
-        yield Edge("no input", self.no_input.next, ("no_input", "next"))
-        yield Edge("no match", self.no_match.next, ("no_match", "next"))
-
-
-def _single_keys(choices: Mapping[str, str]) -> Mapping[str, str]:
-    for key in choices:
-        if key not in tuple("0123456789*#"):
-            raise problem(f"{key!r} is not one of 0-9, * and #", key)
-    return choices
-
-
-class Menu(Question):
-    """One key out of ``choices`` within ``timeout_s`` of the prompt's end."""
-
-    kind: Literal["menu"]
-    timeout_s: Seconds = 5
-    choices: Annotated[Mapping[str, Name], Field(min_length=1), AfterValidator(_single_keys)]
-
-    def edges(self) -> Iterator[Edge]:
-        """The choices, then the failures."""
-        for key, target in self.choices.items():
-            yield Edge(key, target, ("choices", key))
-        yield from super().edges()
-
-
-class Gather(Question):
-    """Several keys into ``variable``: exactly ``length``, or ``min_length`` to ``max_length``.
-
-    It is over at the greatest length, at the ``terminator``, or when ``inter_digit_timeout_s`` pass
-    without another key. Fewer keys than the least, or a key that is none of ``digits``, are no match.
-    What a ``secret`` node gathers shows as asterisks in ``Input`` actions.
-    """
-
-    kind: Literal["gather"]
-    variable: NewVariable
-    digits: Keys = "0123456789"
-    length: Annotated[int, Field(ge=1, le=64)] | None = None
-    min_length: Annotated[int, Field(ge=1, le=64)] | None = None
-    max_length: Annotated[int, Field(ge=1, le=64)] | None = None
-    terminator: Annotated[str, Field(max_length=1)] = "#"
-    first_digit_timeout_s: Seconds = 6
-    inter_digit_timeout_s: Seconds = 3
-    secret: bool = False
-    next: Name
-
-    @model_validator(mode="after")
-    def _lengths_and_keys_agree(self) -> Self:
-        if self.length is not None:
-            for name in ("min_length", "max_length"):
-                if getattr(self, name) is not None:
-                    raise problem("cannot stand beside length", name)
-        if self.longest < self.shortest:
-            raise problem(f"{self.longest} is less than the least length, {self.shortest}", "max_length")
-        if self.terminator and self.terminator not in "0123456789*#":
-            raise problem(f"{self.terminator!r} is not one of 0-9, * and #", "terminator")
-        if self.terminator and self.terminator in self.digits:
-            raise problem(f"{self.terminator!r} is also one of the digits {self.digits}", "terminator")
-        return self
-
-    @property
-    def shortest(self) -> int:
-        """The least number of keys."""
-        return self.length or self.min_length or 1
-
-    @property
-    def longest(self) -> int:
-        """The greatest number of keys."""
-        return self.length or self.max_length or 20
-
-    def edges(self) -> Iterator[Edge]:
-        """The way on, then the failures."""
-        yield Edge("done", self.next, ("next",))
-        yield from super().edges()
 
 
 class Branch(Node):
@@ -174,41 +66,69 @@ class Branch(Node):
 
 
 class Set(Node):
-    """Give variables values; a value may hold other variables, as a prompt's text may."""
+    """Give variables values; a value may hold other variables, as a prompt's text may.
+
+    ``set_language`` has the caller spoken to, and heard, in another language from here on.
+    """
 
     kind: Literal["set"]
-    values: Annotated[Mapping[NewVariable, Template], Field(min_length=1)]
+    values: Annotated[Mapping[NewVariable, Template], Field(min_length=1)] = Field(default_factory=dict)
+    set_language: Language | None = None
     next: Name
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> Self:
+        if not self.values and self.set_language is None:
+            raise problem("is missing", "values")
+        return self
 
     def edges(self) -> Iterator[Edge]:
         """The way on."""
         yield Edge("", self.next, ("next",))
 
 
-class Queue(Node):
-    """Wait for an agent. A caller who is answered does not come back; every other way out has a target.
+QueueKey = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 
-    ``priority`` is the caller's place before others in the same queue, higher first. ``exit_key`` lets the
-    caller leave for ``key``; ``announce_position`` has the position said while waiting.
+
+class Queue(Node):
+    """Wait for an agent. Every way out has a target; ``answered`` may be left out.
+
+    With ``answered`` a caller whom the agent has left goes on there (a survey, say), else the call ends with
+    the conversation.
+    ``priority`` is the caller's place before others in the same queue, higher first. ``skills`` are levels
+    that the agent must have on top of what the queue asks for. ``preferred_agent``, such as
+    ``{last_agent}``, is waited for alone for as long as the queue says. ``exit_key`` lets the caller leave
+    for ``key``, ``callback_key`` for ``callback``, where the flow hands over the wish to be called back;
+    ``announce_position`` has the position said while waiting.
     """
 
     kind: Literal["queue"]
     queue: Name
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    skills: Annotated[Mapping[Name, Annotated[int, Field(ge=1, le=10)]], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+    preferred_agent: Template = ""
     announce_position: bool = True
-    exit_key: Annotated[str, Field(pattern=r"^[0-9*#]$")] | None = None
+    exit_key: QueueKey | None = None
+    callback_key: QueueKey | None = None
     timeout: Name
     empty: Name
     full: Name
     closed: Name
     key: Name | None = None
+    callback: Name | None = None
+    answered: Name | None = None
 
     @model_validator(mode="after")
     def _key_has_a_target(self) -> Self:
-        if self.exit_key is not None and self.key is None:
-            raise problem("is missing: the target of exit_key", "key")
-        if self.exit_key is None and self.key is not None:
-            raise problem("is missing: the key that leads to the target key", "exit_key")
+        for key, target in (("exit_key", "key"), ("callback_key", "callback")):
+            if getattr(self, key) is not None and getattr(self, target) is None:
+                raise problem(f"is missing: the target of {key}", target)
+            if getattr(self, key) is None and getattr(self, target) is not None:
+                raise problem(f"is missing: the key that leads to the target {target}", key)
+        if self.exit_key is not None and self.exit_key == self.callback_key:
+            raise problem(f"{self.exit_key} is the exit_key, too", "callback_key")
         return self
 
     def target(self, reason: QueueExit) -> str:
@@ -219,7 +139,8 @@ class Queue(Node):
         """The ways out that have a target."""
         for reason in QueueExit:
             if (target := getattr(self, reason)) is not None:
-                label = f"key {self.exit_key}" if reason is QueueExit.KEY else str(reason)
+                keys = {QueueExit.KEY: self.exit_key, QueueExit.CALLBACK: self.callback_key}
+                label = f"key {keys[reason]}" if reason in keys else str(reason)
                 yield Edge(label, target, (str(reason),))
 
 
@@ -287,7 +208,22 @@ class Call(Node):
             yield Edge("", self.next, ("next",))
 
 
-_KINDS = ("play", "menu", "gather", "branch", "set", "queue", "voicemail", "transfer", "hangup", "call")
+_KINDS = (
+    "play",
+    "menu",
+    "gather",
+    "branch",
+    "set",
+    "queue",
+    "voicemail",
+    "transfer",
+    "hangup",
+    "call",
+    "lookup",
+    "consent",
+    "survey",
+    "faq",
+)
 
 
 def _kind_tag(value: Any) -> str | None:
@@ -305,7 +241,11 @@ AnyNode = Annotated[
     | Annotated[Voicemail, Tag("<voicemail>")]
     | Annotated[Transfer, Tag("<transfer>")]
     | Annotated[HangUp, Tag("<hangup>")]
-    | Annotated[Call, Tag("<call>")],
+    | Annotated[Call, Tag("<call>")]
+    | Annotated[Lookup, Tag("<lookup>")]
+    | Annotated[Consent, Tag("<consent>")]
+    | Annotated[Survey, Tag("<survey>")]
+    | Annotated[Faq, Tag("<faq>")],
     Discriminator(
         _kind_tag, custom_error_type="kind", custom_error_message="must be one of " + ", ".join(_KINDS)
     ),
@@ -315,11 +255,18 @@ AnyNode = Annotated[
 def prompts_of(node: Node) -> Iterator[tuple[tuple[str | int, ...], Item]]:
     """Every prompt of a node with the place where it stands within the node."""
     groups: list[tuple[tuple[str | int, ...], tuple[Item, ...]]] = []
-    if isinstance(node, Play | Voicemail | HangUp | Question):
+    if isinstance(node, Play | Voicemail | HangUp | Question | Lookup | Consent | Survey):
         groups.append((("prompts",), node.prompts))
     if isinstance(node, Question):
+        groups.append((("say_or_press",), node.say_or_press))
         groups.append((("no_input", "prompts"), node.no_input.prompts))
         groups.append((("no_match", "prompts"), node.no_match.prompts))
+    if isinstance(node, Survey):
+        groups.append((("again",), node.again))
+        for number, question in enumerate(node.questions):
+            groups.append((("questions", number, "prompt"), question.prompt))
+    if isinstance(node, Faq):
+        groups.append((("more",), node.more))
     for place, items in groups:
         for index, item in enumerate(items):
             yield (*place, index), item

@@ -9,7 +9,20 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-RESERVED_VARIABLES = frozenset({"caller", "called"})
+RECOGNISED_VARIABLES = frozenset(
+    {"caller_known", "caller_calls", "last_agent", "last_queue", "last_call_days", "last_outcome"}
+)
+"""What earlier calls say about the caller."""
+
+RESERVED_VARIABLES = RECOGNISED_VARIABLES | {
+    "call_id",
+    "caller",
+    "called",
+    "closed",
+    "closure_message",
+    "language",
+    "recording_consent",
+}
 
 
 class Part(BaseModel):

@@ -1,7 +1,8 @@
 """What a caller hears: texts with variables in them, sound files, and named prompts.
 
 A text may hold ``{name}`` for the value of a variable and ``{name|digits}`` to have it read one digit
-at a time; ``{{`` and ``}}`` stand for the braces themselves.
+at a time; ``{{`` and ``}}`` stand for the braces themselves. Texts and sound files may stand there in several
+languages, one of which is the flow's own.
 """
 
 import re
@@ -12,7 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from ivr.part import Name, Part, as_list, problem
+from ivr.part import Language, Name, Part, as_list, problem
+from ivr.wording import base
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:\|(?P<filter>[A-Za-z]+))?\}|[{}]|[^{}]+")
 _LITERAL_BRACES = {"{{": "{", "}}": "}"}
@@ -73,21 +75,70 @@ def _well_formed(text: str) -> str:
 Template = Annotated[str, Field(max_length=2000), AfterValidator(_well_formed)]
 
 
-class TextItem(Part):
-    """A text to be spoken; a bare string in the file is one too."""
+def _languages_tag(value: Any) -> str:
+    return "<languages>" if isinstance(value, Mapping) else "<one>"
 
-    text: Annotated[Template, Field(min_length=1)]
+
+SomeText = Annotated[Template, Field(min_length=1)]
+FileName = Annotated[str, Field(min_length=1, max_length=500)]
+_LANGUAGE_KEY = re.compile(r"[a-z]{2}([-_][A-Za-z]{2,8})?")
+
+
+def _is_by_language(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(map(_LANGUAGE_KEY.fullmatch, value))
+
+
+def _chosen(value: str | Mapping[str, str], language: str, own: str) -> tuple[str, str]:
+    """What there is for ``language``, else for the flow's ``own``, and which of them it is."""
+    if isinstance(value, str):
+        return value, own
+    for wanted in (language, base(language), own, base(own)):
+        if wanted in value:
+            return value[wanted], language if wanted in (language, base(language)) else own
+    return "", own
+
+
+class TextItem(Part):
+    """A text to be spoken; a bare string in the file is one too, and so are texts by their languages."""
+
+    text: Annotated[
+        Annotated[SomeText, Tag("<one>")]
+        | Annotated[Mapping[Language, SomeText], Field(min_length=1), Tag("<languages>")],
+        Discriminator(_languages_tag),
+    ]
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_string(cls, value: Any) -> Any:
-        return {"text": value} if isinstance(value, str) else value
+    def _bare(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) or _is_by_language(value) else value
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The texts by language, with an empty one for a text in the flow's own."""
+        return {"": self.text} if isinstance(self.text, str) else self.text
+
+    def in_language(self, language: str, own: str) -> tuple[str, str]:
+        """The text in ``language``, else in the flow's ``own``; and the language it is in."""
+        return _chosen(self.text, language, own)
 
 
 class WavItem(Part):
-    """A sound file; the path is relative to the flow file."""
+    """A sound file, or one for each language; the path is relative to the flow file."""
 
-    wav: Annotated[str, Field(min_length=1, max_length=500)]
+    wav: Annotated[
+        Annotated[FileName, Tag("<one>")]
+        | Annotated[Mapping[Language, FileName], Field(min_length=1), Tag("<languages>")],
+        Discriminator(_languages_tag),
+    ]
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The files by language, with an empty one for a file in the flow's own."""
+        return {"": self.wav} if isinstance(self.wav, str) else self.wav
+
+    def in_language(self, language: str, own: str) -> tuple[str, str]:
+        """The file in ``language``, else in the flow's ``own``; and the language it is in."""
+        return _chosen(self.wav, language, own)
 
 
 class NamedItem(Part):
@@ -101,6 +152,8 @@ def _tag(value: Any) -> str | None:
         return "<text>"
     if isinstance(value, WavItem | NamedItem):
         return "<wav>" if isinstance(value, WavItem) else "<prompt>"
+    if _is_by_language(value):
+        return "<text>"
     keys = value if isinstance(value, dict) else ()
     return next((f"<{key}>" for key in ("text", "wav", "prompt") if key in keys), None)
 

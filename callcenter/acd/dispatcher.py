@@ -15,16 +15,18 @@ from typing import Self
 from uuid import UUID
 
 from callcenter import config
+from callcenter.acd.matcher import Matcher, Rules
 from callcenter.acd.presence import AgentEvent, AgentState
 from callcenter.acd.roster import Roster
-from callcenter.acd.ticket import PATIENCE_S, LineRefusedError, Refusal, Ticket
+from callcenter.acd.ticket import PATIENCE_S, REST_S, LineRefusedError, Refusal, Ticket
 from callcenter.errors import NotFoundError, StorageError, TransitionError
+from callcenter.queueing import SkillTree
 from callcenter.storage.agents import Agents
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import retrying
-from callcenter.storage.queue_line import Offer, QueueLine
+from callcenter.storage.queue_line import NOTHING, Asked, Offer, QueueLine
 
-__all__ = ["Dispatcher", "LineRefusedError", "Offer", "Refusal", "Ticket"]
+__all__ = ["Asked", "Dispatcher", "LineRefusedError", "Offer", "Refusal", "Ticket"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,8 @@ AGENT_POLL_S = 5
 class Dispatcher:
     """``async with Dispatcher(...)``: matches until the block ends.
 
-    ``stale_offer_s`` must be longer than any agent is let ring: the longest ring timeout plus 15 s.
+    ``rules`` say how each queue is served, ``skills`` which of them come with which. ``stale_offer_s`` must
+    be longer than any agent is let ring: the longest ring timeout plus 15 s.
     """
 
     def __init__(
@@ -52,10 +55,13 @@ class Dispatcher:
         listener: Listener,
         node_id: UUID,
         *,
-        stale_offer_s: float = STALE_OFFER_S,
+        rules: Rules = dict,
+        skills: SkillTree | None = None,
+        stale_offer_s: Callable[[], float] = lambda: STALE_OFFER_S,
         poll_s: float = 1.0,
     ) -> None:
         self._line = line
+        self._matcher = Matcher(line, rules, skills or SkillTree({}))
         self._agents = agents
         self._roster = Roster(agents)
         self._listener = listener
@@ -109,7 +115,12 @@ class Dispatcher:
 
     @asynccontextmanager
     async def wait(
-        self, call_id: UUID, queue: config.Queue, priority: int, since: datetime | None = None
+        self,
+        call_id: UUID,
+        queue: config.Queue,
+        priority: int,
+        since: datetime | None = None,
+        asked: Asked = NOTHING,
     ) -> AsyncIterator[Ticket]:
         """Stand in line until the block ends, as of ``since`` (now if ``None``); raises ``LineRefusedError``.
 
@@ -118,7 +129,7 @@ class Dispatcher:
         """
         if call_id in self._leaving:
             await asyncio.wait({self._leaving[call_id]})
-        ticket = Ticket(self._line, self._node_id, call_id, queue, priority)
+        ticket = Ticket(self._line, self._node_id, call_id, queue, priority, asked)
         self._tickets[call_id] = ticket
         try:
             await ticket.enter(since)
@@ -129,35 +140,64 @@ class Dispatcher:
             if not ticket.served:
                 await asyncio.wait({self._leave(call_id, ticket.accepting)}, timeout=LEAVE_WAIT_S)
 
+    def remember_place(self, number: str, ticket: Ticket) -> None:
+        """Keep the place of one who hung up, should the same number call again soon; in the background."""
+        place = ticket.place
+        if number and place is not None:
+            self._insist(
+                f"keeping the place of call {ticket.call_id}",
+                lambda: self._line.remember_place(number, ticket.queue, place.entered_at),
+            )
+
+    async def staffed(self, queue: str) -> bool:
+        """Whether somebody who serves the queue is signed in; yes where the database does not say."""
+        try:
+            return await self._line.staffed(queue)
+        except StorageError:
+            return True
+
     async def ringing(self, offer: Offer) -> bool:
         """The agent is being called; false when the offer no longer stands and nobody need be called."""
         return await retrying(lambda: self._line.ring(offer), deadline_s=PATIENCE_S)
 
-    async def wrap_up(self, agent_id: str, call_id: UUID) -> bool:
-        """The conversation is over, the agent has notes to write; false for one no longer on this call."""
+    async def wrap_up(self, agent_id: str, call_id: UUID, offer_id: UUID | None = None) -> bool:
+        """The conversation is over, the agent has notes to write; false for one no longer on this call.
+
+        With ``offer_id`` here and below: no longer by that offer, since the same call may come to the same
+        agent twice.
+        """
         return await retrying(
-            lambda: self._signal(agent_id, AgentEvent.FINISH_CONVERSATION, call_id), deadline_s=PATIENCE_S
+            lambda: self._signal(agent_id, AgentEvent.FINISH_CONVERSATION, call_id, offer_id),
+            deadline_s=PATIENCE_S,
         )
 
-    async def release(self, agent_id: str, call_id: UUID) -> None:
+    async def release(self, agent_id: str, call_id: UUID, offer_id: UUID | None = None) -> None:
         """The agent is done with this call: available, or what the agent wished to be.
 
         While the database is away, and when the caller is cancelled, that goes on in the background.
         """
         task = self._insist(
             f"release of agent {agent_id} from call {call_id}",
-            lambda: self._signal(agent_id, AgentEvent.RELEASE, call_id),
+            lambda: self._signal(agent_id, AgentEvent.RELEASE, call_id, offer_id),
         )
         await asyncio.wait({task}, timeout=LEAVE_WAIT_S)
 
-    async def wait_wrap_up(self, agent_id: str, call_id: UUID, timeout_s: float) -> bool:
+    async def rest(self, offer: Offer) -> None:
+        """The agent's line broke: no offer for a little while after this one, from whoever makes it."""
+        await retrying(
+            lambda: self._agents.rest(offer.agent_id, offer.offer_id, REST_S), deadline_s=PATIENCE_S
+        )
+
+    async def wait_wrap_up(
+        self, agent_id: str, call_id: UUID, timeout_s: float, offer_id: UUID | None = None
+    ) -> bool:
         """Wait until the agent ends the wrap-up; false when the time ran out first."""
         watcher = asyncio.Event()
         watchers = self._agent_watchers.setdefault(agent_id, set())
         watchers.add(watcher)
         try:
             async with asyncio.timeout(timeout_s):
-                while await self._wraps_up(agent_id, call_id):
+                while await self._wraps_up(agent_id, call_id, offer_id):
                     await _set_or_timeout(watcher, AGENT_POLL_S)
                     watcher.clear()
         except TimeoutError:
@@ -168,18 +208,19 @@ class Dispatcher:
                 self._agent_watchers.pop(agent_id, None)
         return True
 
-    async def _wraps_up(self, agent_id: str, call_id: UUID) -> bool:
+    async def _wraps_up(self, agent_id: str, call_id: UUID, offer_id: UUID | None) -> bool:
         try:
             agent = await self._agents.get(agent_id)
         except NotFoundError:
             return False
         except StorageError:
             return True
-        return agent.call_id == call_id and agent.state == AgentState.WRAP_UP
+        is_same = agent.call_id == call_id and offer_id in (None, agent.offer_id)
+        return is_same and agent.state == AgentState.WRAP_UP
 
-    async def _signal(self, agent_id: str, event: AgentEvent, call_id: UUID) -> bool:
+    async def _signal(self, agent_id: str, event: AgentEvent, call_id: UUID, offer_id: UUID | None) -> bool:
         try:
-            return await self._roster.signal(agent_id, event, call_id=call_id)
+            return await self._roster.signal(agent_id, event, call_id=call_id, offer_id=offer_id)
         except (NotFoundError, TransitionError) as error:
             log.info("call %s: %s: %s", call_id, event.value, error)
             return False
@@ -247,9 +288,10 @@ class Dispatcher:
 
     async def _match(self) -> None:
         self._wake.clear()
-        while (offer := await self._line.match()) is not None:
-            log.debug("call %s is offered to agent %s", offer.call_id, offer.agent_id)
-            self._route(offer)
+        while offers := await self._matcher.match():
+            for offer in offers:
+                log.debug("call %s is offered to agent %s", offer.call_id, offer.agent_id)
+                self._route(offer)
         await _set_or_timeout(self._wake, self._poll_s)
 
     async def _keep(self) -> None:
@@ -260,7 +302,7 @@ class Dispatcher:
         if self._polls % RECONCILE_EVERY_POLLS == 0:
             await self._reconcile()
         if self._polls % SWEEP_EVERY_POLLS == 0:
-            swept = await self._line.sweep(self._stale_offer_s)
+            swept = await self._line.sweep(self._stale_offer_s())
             if swept:
                 log.warning("%d agents were freed from offers that nobody handled", swept)
 

@@ -13,23 +13,31 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from types import MappingProxyType
+
+from callcenter.queueing import Strategy
+
+__all__ = [
+    "NO_SKILLS",
+    "IdleAgent",
+    "Need",
+    "Pair",
+    "QueueRule",
+    "Skills",
+    "Strategy",
+    "WaitingCaller",
+    "agent_rank",
+    "all_pairs",
+    "caller_rank",
+    "class_of",
+    "eligible",
+    "needed_skills",
+]
 
 Skills = Mapping[str, int]
 """Skills by name, with levels from 1. An agent has them, a caller needs them."""
 
 NO_SKILLS: Skills = MappingProxyType({})
-
-
-class Strategy(StrEnum):
-    """How a queue chooses among the agents who may take a caller; ties go to the longest idle."""
-
-    LONGEST_IDLE = "longest_idle"
-    FEWEST_CALLS = "fewest_calls"  # since signing in
-    ROUND_ROBIN = "round_robin"  # whose last offer lies longest ago
-    SKILL_MATCH = "skill_match"  # highest levels where they are needed, then fewest other skills
-    RING_ALL = "ring_all"  # all at once; the first to answer gets the caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class IdleAgent:
     idle_since: datetime
     queues: frozenset[str]
     rest_until: datetime | None = None
-    skills: Skills = NO_SKILLS
+    skills: Skills = field(default_factory=dict)
     calls: int = 0
     offered_at: datetime | None = None
 
@@ -172,7 +180,8 @@ def all_pairs(
             pairs.append(Pair(caller, chosen))
         if idle.empty:
             break
-        if cut_off and (name := class_of(caller)) in cut_off:
+        # Where one of those handed over finds nobody, nor do those behind: they need the same.
+        if chosen and cut_off and (name := class_of(caller)) in cut_off:
             left[name] -= 1
             if not left[name]:
                 break

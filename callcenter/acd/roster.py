@@ -16,16 +16,25 @@ class Roster:
         self._agents = agents
 
     async def signal(
-        self, agent_id: str, event: AgentEvent, reason: str = "", *, call_id: UUID | None = None
+        self,
+        agent_id: str,
+        event: AgentEvent,
+        reason: str = "",
+        *,
+        call_id: UUID | None = None,
+        offer_id: UUID | None = None,
     ) -> bool:
         """Tell an agent's row what happened; ``reason`` says why, such as the kind of break.
 
-        With ``call_id`` only an agent who is on that call is moved: false for one who has been freed from
-        it since. Raises ``NotFoundError``, and ``TransitionError`` for an event that does not fit.
+        With ``call_id`` only an agent who is on that call is moved, with ``offer_id`` only one who came to it
+        by that offer: false for one who has been freed from it since. Raises ``NotFoundError``, and
+        ``TransitionError`` for an event that does not fit.
         """
         for _ in range(ATTEMPTS):
             seen = await self._agents.get(agent_id)
             if call_id is not None and seen.call_id != call_id:
+                return False
+            if offer_id is not None and seen.offer_id != offer_id:
                 return False
             if await self._agents.move(seen, _new_state(step(presence_of(seen), event, reason))):
                 return True

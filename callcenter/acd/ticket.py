@@ -11,14 +11,14 @@ from callcenter.acd.presence import AgentEvent, refused
 from callcenter.errors import OverloadedError
 from callcenter.events import LeftReason
 from callcenter.storage.pool import retrying
-from callcenter.storage.queue_line import AfterOffer, Offer, Place, QueueLine
+from callcenter.storage.queue_line import NOTHING, AfterOffer, Asked, Offer, Place, QueueLine
 
 PATIENCE_S = 60
 """How long a call waits for a database that is away before it gives up."""
 
 EXCLUDE_S = 30
 REST_S = 10
-REMEMBERED_OFFERS = 16
+REMEMBERED_OFFERS = 64
 
 Refusal = Literal["rejected", "missed", "failed"]
 """Why an agent did not come: said no, let it ring, could not be reached."""
@@ -53,7 +53,13 @@ class Ticket:
     """
 
     def __init__(
-        self, line: QueueLine, node_id: UUID, call_id: UUID, queue: config.Queue, priority: int
+        self,
+        line: QueueLine,
+        node_id: UUID,
+        call_id: UUID,
+        queue: config.Queue,
+        priority: int,
+        asked: Asked = NOTHING,
     ) -> None:
         self.call_id = call_id
         self.queue = queue.name
@@ -64,10 +70,11 @@ class Ticket:
         self._line = line
         self._node_id = node_id
         self._settings = queue
-        self._pending: Offer | None = None
+        self._asked = asked
+        self._pending: deque[Offer] = deque()
         self._arrived = asyncio.Event()
-        self._known: deque[UUID] = deque(maxlen=REMEMBERED_OFFERS)
-        self._in_hand = False
+        self._known: deque[tuple[UUID, str]] = deque(maxlen=REMEMBERED_OFFERS)
+        self._in_hand: set[str] = set()
 
     @property
     def is_waiting(self) -> bool:
@@ -77,7 +84,9 @@ class Ticket:
     async def enter(self, since: datetime | None = None) -> None:
         """Stand in line as of ``since``, when the caller asked for it; raises ``LineRefusedError``."""
         place = await retrying(
-            lambda: self._line.enter(self.call_id, self._node_id, self._settings, self.priority, since),
+            lambda: self._line.enter(
+                self.call_id, self._node_id, self._settings, self.priority, since, self._asked
+            ),
             deadline_s=PATIENCE_S,
         )
         if isinstance(place, LeftReason):
@@ -87,22 +96,26 @@ class Ticket:
     def deliver(self, offer: Offer) -> None:
         """Take an offer; one that comes twice, by notification and by polling, counts once.
 
-        A newer offer takes the place of one that nobody has fetched: that one has been swept.
+        Where all telephones of a queue ring, several with one id come, one for each agent. A newer id takes
+        the place of one that nobody has fetched: that one has been swept.
         """
-        if offer.offer_id in self._known:
+        key = offer.offer_id, offer.agent_id
+        if key in self._known:
             return
-        self._known.append(offer.offer_id)
-        self._pending = offer
+        self._known.append(key)
+        if self._pending and self._pending[0].offer_id != offer.offer_id:
+            self._pending.clear()
+        self._pending.append(offer)
         self._arrived.set()
 
     async def offer(self) -> Offer:
-        """Wait until an agent has been found."""
-        self._in_hand = False
-        while (offer := self._pending) is None:
+        """Wait until an agent, or another one, has been found."""
+        while not self._pending:
             await self._arrived.wait()
-        self._pending = None
-        self._arrived.clear()
-        self._in_hand = True
+        offer = self._pending.popleft()
+        if not self._pending:
+            self._arrived.clear()
+        self._in_hand.add(offer.agent_id)
         return offer
 
     async def refused(self, offer: Offer, reason: Refusal) -> None:
@@ -112,7 +125,7 @@ class Ticket:
         not be reached gets no offer for 10 s. Nothing happens when the offer no longer stands.
         """
         await retrying(lambda: self._line.take_back(offer, AFTER[reason]), deadline_s=PATIENCE_S)
-        self._in_hand = False
+        self._in_hand.discard(offer.agent_id)
 
     async def accepted(self, offer: Offer) -> bool:
         """The agent came: out of the line. False when the offer no longer stands; then wait for another."""
@@ -120,7 +133,8 @@ class Ticket:
         stands = await retrying(lambda: self._line.accept(offer), deadline_s=PATIENCE_S)
         self.accepting = None
         self.served = self.served or stands
-        self._in_hand = stands
+        if not stands:
+            self._in_hand.discard(offer.agent_id)
         return stands
 
     async def position(self) -> int | None:
@@ -134,4 +148,6 @@ class Ticket:
         """Put back a row that was lost while the caller waits."""
         if self.place is not None:
             at = self.place.entered_at
-            await self._line.rejoin(self.call_id, self._node_id, self.queue, self.priority, at)
+            await self._line.rejoin(
+                self.call_id, self._node_id, self._settings, self.priority, at, self._asked
+            )

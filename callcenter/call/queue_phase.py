@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ivr
 from callcenter import config
-from callcenter.acd.dispatcher import LineRefusedError, Offer, Refusal, Ticket
+from callcenter.acd.dispatcher import Asked, LineRefusedError, Offer, Ticket
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.party import Party
+from callcenter.call.rings import Answered, Rings
 from callcenter.call.signals import (
     AgentArrived,
     Command,
@@ -22,139 +24,181 @@ from callcenter.call.signals import (
     TimerFired,
 )
 from callcenter.call.state import CallInput
-from callcenter.errors import CallCenterError, GatewayError
+from callcenter.call.wait_notes import WaitNotes
+from callcenter.errors import CallCenterError
 from callcenter.events import EventType, LeftReason
-from callcenter.telephony.port import DialResult
-from callcenter.telephony.shell import new_token, reference_of
+from callcenter.queueing import Overflow
 
 log = logging.getLogger(__name__)
 
-_REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
-    DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
-    DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
-    DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
-    DialResult.FAILED: (EventType.OFFER_CANCELLED, "failed"),
-}
+LOOK_FOR_STAFF_S = 5.0
+PATIENCE_RINGS = 2
+"""An agent who is named is waited for as long as this many ringing times of the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """How a caller comes into a queue; out of the flow it is all as of now.
+
+    ``since`` is what the place in line goes by, ``waiting_since`` when the wait began, where that was in
+    another queue. The stay that began at ``resumed`` goes on: the agent who had answered was lost at once.
+    ``agent`` is waited for alone for ``PATIENCE_RINGS`` ringing times.
+    """
+
+    since: datetime | None = None
+    waiting_since: datetime | None = None
+    resumed: datetime | None = None
+    agent: str | None = None
+
+
+FROM_FLOW = Coming()
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """An agent answered at ``at`` and the caller is theirs."""
+    """An agent answered at ``at`` and the caller is theirs.
+
+    ``since`` is what the place in line went by, ``entered_at`` when the caller came into this queue.
+    """
 
     offer: Offer
     agent: Party
     queue: config.Queue
     at: datetime
+    since: datetime
+    entered_at: datetime
 
 
-@dataclass(slots=True)
-class _Ring:
-    """An agent's telephone that is ringing for this caller.
+@dataclass(frozen=True, slots=True)
+class Overflowed:
+    """The caller goes on to another queue."""
 
-    ``call_ref`` is known when the network has answered, which may be after the agent.
-    """
-
-    offer: Offer
-    token: str
-    timer: asyncio.TimerHandle
-    call_ref: str = ""
-    agent: Party | None = None
-    is_dropped: bool = False
-
-    @property
-    def reference(self) -> str:
-        return reference_of(self.token)
+    to: str
+    coming: Coming
 
 
 class QueuePhase:
     """One stay in one queue."""
 
-    def __init__(self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue) -> None:
+    def __init__(
+        self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue, coming: Coming = FROM_FLOW
+    ) -> None:
         self._context = context
         self._step = step
         self._queue = queue
-        self._ring: _Ring | None = None
+        self._coming = coming
+        self._entered_at = coming.resumed or context.services.now()
+        self._since = coming.since or self._entered_at
+        self._waiting_since = coming.waiting_since or self._entered_at
+        self._rings = Rings(context, queue)
         # Known by identity: what an earlier stay of the call has left in the inbox is not for this one.
         self._waited = TimerFired("queue:waited")
         self._announce_now = TimerFired("queue:announce")
-        self._handles: dict[TimerFired, asyncio.TimerHandle] = {}
-        self._announcing: asyncio.Task[None] | None = None
-        self._overdue = False
+        self._look_for_staff = TimerFired("queue:staff")
+        self._overflows = [(TimerFired(f"queue:overflow to {way.to}"), way) for way in queue.overflow]
+        self._handles: dict[int, asyncio.TimerHandle] = {}
+        self._asides: set[asyncio.Task[None]] = set()
+        self._exit: LeftReason | Overflowed | None = None
+        self._unstaffed_since_s: float | None = None
         self._entered_s = 0.0
         self._original_position = 0
         self._position = 0
+        self._notes = WaitNotes(context, queue)
 
-    async def run(self) -> Connected | LeftReason:
+    async def run(self) -> Connected | LeftReason | Overflowed:
         """Wait for an agent, or for a reason to leave.
 
         The wait begins now, however long the database takes to confirm the place in line. Raises
         ``CallerGoneError`` when the caller hangs up; the events are written then.
         """
-        services, queue = self._context.services, self._queue
-        entered_at, self._entered_s = services.now(), self._context.seconds()
+        services, queue, call_id = self._context.services, self._queue, self._context.call_id
+        now, entered_at = services.now(), self._entered_at
+        self._entered_s = self._context.seconds() - (now - entered_at).total_seconds()
         priority = queue.priority + self._step.priority
+        waiting = services.dispatcher.wait(call_id, queue, priority, self._since, self._asked())
         try:
-            async with services.dispatcher.wait(self._context.call_id, queue, priority, entered_at) as ticket:
+            async with waiting as ticket:
                 return await self._wait(ticket, entered_at)
         except LineRefusedError as error:
-            self._context.journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=error.reason.value)
-            return error.reason
+            to = self._overflow_of(ways=self._queue.overflow) if error.reason is LeftReason.FULL else None
+            left = to or error.reason
+            self._write_left(left)
+            return left
 
-    async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason:
+    def _asked(self) -> Asked:
+        number = self._context.caller.info.from_number
+        known = number if any(character.isdigit() for character in number) else ""
+        if self._coming.agent is not None:
+            hold_s = PATIENCE_RINGS * self._queue.ring_timeout_s
+            return Asked(known, self._step.skills, self._coming.agent, hold_s)
+        return Asked(known, self._step.skills, self._step.preferred_agent or None)
+
+    async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason | Overflowed:
         context = self._context
         context.move(CallInput.JOIN)
         assert ticket.place is not None
         self._position = self._original_position = ticket.place.position
-        context.journal.write(
-            EventType.QUEUE_ENTERED,
-            queue=self._queue.name,
-            at=entered_at,
-            position=self._original_position,
-            priority=ticket.priority,
-        )
+        wait = await self._notes.entered(self._position, ticket.priority, ticket.place.entered_at, entered_at)
+        if self._coming.resumed is None:
+            context.journal.write(
+                EventType.QUEUE_ENTERED,
+                queue=self._queue.name,
+                at=entered_at,
+                position=self._original_position,
+                priority=ticket.priority,
+                **wait,
+            )
+        crowded = [way for way in self._queue.overflow if self._is_crowded(way)]
+        if crowded:
+            self._notes.over("left")
+            return self._leave(self._overflow_to(crowded[0].to))
         context.caller.loop(context.services.prompts.music())
-        self._later(self._queue.max_wait_s, self._waited)
-        self._later(self._queue.announce_every_s, self._announce_now)
+        self._set_timers()
         self._ask_for_offer(ticket)
         try:
-            return await self._loop(ticket)
+            ended = await self._loop(ticket)
+            self._notes.over("answered" if isinstance(ended, Connected) else "left")
+            return ended
         except (CallerGoneError, HangUpAskedError):
-            self._abandoned()
+            self._notes.over("abandoned")
+            self._abandoned(ticket)
             raise
         finally:
             self._asking.cancel()
-            if self._announcing is not None:
-                self._announcing.cancel()
+            for task in self._asides:
+                task.cancel()
             for handle in self._handles.values():
                 handle.cancel()
-            self._cancel_ring("left")
+            self._rings.cancel("left")
+            self._notes.over("failed")
 
     def _ask_for_offer(self, ticket: Ticket) -> None:
         async def ask() -> None:
-            self._context.inbox.put(Offered(await ticket.offer(), ticket))
+            while True:
+                self._context.inbox.put(Offered(await ticket.offer(), ticket))
 
-        self._asking = self._context.tasks.create_task(ask(), name=f"offer to call {self._context.call_id}")
+        self._asking = self._context.tasks.create_task(ask(), name=f"offers to call {self._context.call_id}")
 
-    async def _loop(self, ticket: Ticket) -> Connected | LeftReason:
+    async def _loop(self, ticket: Ticket) -> Connected | LeftReason | Overflowed:
         context = self._context
         while True:
             signal = await context.inbox.get()
             match signal:
                 case Offered(offer, of) if of is ticket:
-                    self._start_ring(offer)
-                case AgentArrived(reference, party, at) if self._ring and self._ring.reference == reference:
-                    if connected := await self._arrived(ticket, self._ring, party, at):
-                        return connected
-                case DialFailed(reference, result):
-                    await self._dial_failed(ticket, reference, result)
+                    self._rings.start(offer)
+                case AgentArrived(reference) if reference in self._rings:
+                    if answered := await self._rings.arrived(ticket, signal):
+                        return self._connected(answered)
+                case DialFailed(reference) if reference in self._rings:
+                    await self._rings.failed(ticket, signal)
                 case Gone(party) if party is context.caller:
                     raise CallerGoneError(context.services.now())
                 case Key(digit) if digit == self._step.exit_key:
                     return self._leave(LeftReason.KEY)
-                case TimerFired() if signal is self._waited:
-                    self._overdue = True
-                case TimerFired() if signal is self._announce_now:
-                    self._announce(ticket)
+                case Key(digit) if digit == self._step.callback_key:
+                    return self._leave(LeftReason.CALLBACK)
+                case TimerFired():
+                    self._time_passed(ticket, signal)
                 case Played():
                     context.caller.loop(context.services.prompts.music())
                 case Command() if signal.name == "hangup":
@@ -162,123 +206,86 @@ class QueuePhase:
                     raise HangUpAskedError
                 case _:
                     context.dismiss(signal)
-            if self._overdue and self._ring is None:
-                return self._leave(LeftReason.TIMEOUT)
+            # Whose telephone rings already may still answer.
+            if self._exit is not None and not self._rings:
+                return self._leave(self._exit)
 
-    # An agent's telephone.
-
-    def _start_ring(self, offer: Offer) -> None:
-        context = self._context
-        token = new_token()
-        context.expected_agent = reference_of(token)
-        context.move(CallInput.RING)
-        context.journal.write(EventType.OFFER_SENT, queue=self._queue.name, agent=offer.agent_id)
-        missed = DialFailed(reference_of(token), DialResult.NO_ANSWER)
-        timer = asyncio.get_running_loop().call_later(self._queue.ring_timeout_s, context.inbox.put, missed)
-        self._ring = _Ring(offer, token, timer)
-        context.tasks.create_task(
-            self._dial(self._ring), name=f"dialling an agent for call {context.call_id}"
+    def _connected(self, answered: Answered) -> Connected:
+        return Connected(
+            answered.offer, answered.agent, self._queue, answered.at, self._since, self._entered_at
         )
 
-    async def _dial(self, ring: _Ring) -> None:
-        context, offer, token = self._context, ring.offer, ring.token
-        gateway = context.services.gateways.get(offer.gateway)
-        failed = DialFailed(ring.reference, DialResult.FAILED)
-        if gateway is None:
-            log.error(
-                "agent %s is reached by gateway %s, which is not enabled", offer.agent_id, offer.gateway
-            )
-            context.inbox.put(failed)
+    # Time.
+
+    def _set_timers(self) -> None:
+        queue = self._queue
+        waited_s = self._context.seconds() - self._entered_s
+        self._later(max(0.0, queue.max_wait_s - waited_s), self._waited)
+        self._later(queue.announce_every_s, self._announce_now)
+        if queue.leave_when_unstaffed_s is not None:
+            self._later(min(LOOK_FOR_STAFF_S, queue.leave_when_unstaffed_s), self._look_for_staff)
+        for signal, way in self._overflows:
+            if way.after_s is not None:
+                self._later(max(0.0, way.after_s - self._waited_s()), signal)
+
+    def _time_passed(self, ticket: Ticket, signal: TimerFired) -> None:
+        if signal is self._waited:
+            self._exit = self._exit or LeftReason.TIMEOUT
+        elif signal is self._announce_now:
+            self._announce(ticket)
+        elif signal is self._look_for_staff:
+            self._aside(self._leave_if_unstaffed(), "staff")
+        for overflow, way in self._overflows:
+            if signal is overflow:
+                self._exit = self._exit or self._overflow_to(way.to)
+
+    def _later(self, seconds: float, signal: TimerFired) -> None:
+        loop = asyncio.get_running_loop()
+        self._handles[id(signal)] = loop.call_later(seconds, self._context.inbox.put, signal)
+
+    def _aside(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        task = self._context.tasks.create_task(work, name=f"{what} of call {self._context.call_id}")
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    def _waited_s(self) -> float:
+        """How long the caller has waited for this, in other queues, too."""
+        return (self._context.services.now() - self._waiting_since).total_seconds()
+
+    # Other queues, and nobody there.
+
+    def _is_crowded(self, way: Overflow) -> bool:
+        return way.when_waiting is not None and self._original_position > way.when_waiting
+
+    def _overflow_of(self, ways: Sequence[Overflow]) -> Overflowed | None:
+        """Where a caller goes whom a full queue refuses."""
+        crowded = [way for way in ways if way.when_waiting is not None]
+        return self._overflow_to(crowded[0].to) if crowded else None
+
+    def _overflow_to(self, queue: str) -> Overflowed:
+        return Overflowed(queue, Coming(self._since, self._waiting_since))
+
+    async def _leave_if_unstaffed(self) -> None:
+        """Note since when nobody is there; the caller leaves when that has lasted."""
+        patience_s = self._queue.leave_when_unstaffed_s
+        assert patience_s is not None
+        now_s = self._context.seconds()
+        if await self._context.services.dispatcher.staffed(self._queue.name):
+            self._unstaffed_since_s = None
+        elif self._unstaffed_since_s is None:
+            self._unstaffed_since_s = now_s
+        elif now_s - self._unstaffed_since_s >= patience_s:
+            self._exit = self._exit or LeftReason.EMPTY
+            self._context.inbox.put(TimerFired("queue:nobody"))
             return
-        try:
-            await context.services.leg_tokens.announce(
-                token,
-                kind="agent",
-                gateway=offer.gateway,
-                node_id=context.services.node_id,
-                call_id=context.call_id,
-                ttl_s=self._queue.ring_timeout_s + 30,
-            )
-            if not await context.services.dispatcher.ringing(offer):
-                raise GatewayError("the offer no longer stands")
-            ring.call_ref = await gateway.originate(
-                offer.address, context.caller.info.from_number, token, self._queue.ring_timeout_s
-            )
-        except CallCenterError as error:
-            log.warning("agent %s could not be dialled: %s", offer.agent_id, error)
-            context.inbox.put(failed)
-            return
-        if ring.is_dropped:
-            await self._hang_up(offer.gateway, ring.call_ref)
-
-    async def _arrived(self, ticket: Ticket, ring: _Ring, agent: Party, at: datetime) -> Connected | None:
-        context = self._context
-        ring.agent = agent
-        ring.timer.cancel()
-        context.expected_agent = ""
-        stands = await ticket.accepted(ring.offer)
-        self._ring = None
-        if not stands:
-            context.move(CallInput.UNRING)
-            context.journal.write(
-                EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason="freed"
-            )
-            self._drop_telephone(ring)
-            self._ask_for_offer(ticket)
-            return None
-        agent_id = ring.offer.agent_id
-        context.journal.write(EventType.OFFER_ACCEPTED, queue=self._queue.name, agent=agent_id, at=at)
-        context.move(CallInput.CONNECT)
-        return Connected(ring.offer, agent, self._queue, at)
-
-    async def _dial_failed(self, ticket: Ticket, reference: str, result: DialResult) -> None:
-        ring = self._ring
-        if ring is None or ring.reference != reference:
-            return
-        self._ring = None
-        ring.timer.cancel()
-        context = self._context
-        context.expected_agent = ""
-        kind, reason = _REFUSALS[result]
-        context.move(CallInput.UNRING)
-        context.journal.write(kind, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason)
-        self._drop_telephone(ring)
-        await ticket.refused(ring.offer, reason)
-        self._ask_for_offer(ticket)
-
-    def _cancel_ring(self, reason: str) -> None:
-        ring, self._ring = self._ring, None
-        if ring is None:
-            return
-        ring.timer.cancel()
-        self._context.expected_agent = ""
-        self._context.journal.write(
-            EventType.OFFER_CANCELLED, queue=self._queue.name, agent=ring.offer.agent_id, reason=reason
-        )
-        self._drop_telephone(ring)
-
-    def _drop_telephone(self, ring: _Ring) -> None:
-        ring.is_dropped = True
-        spawn, call_id = self._context.services.background.spawn, self._context.call_id
-        if ring.agent is not None:
-            spawn(ring.agent.hang_up(), name=f"hanging up an agent of call {call_id}")
-        if ring.call_ref:
-            hang_up = self._hang_up(ring.offer.gateway, ring.call_ref)
-            spawn(hang_up, name=f"hanging up an agent's telephone for call {call_id}")
-
-    async def _hang_up(self, gateway: str, call_ref: str) -> None:
-        with suppress(GatewayError):
-            await self._context.services.gateways[gateway].hangup(call_ref)
+        self._later(min(LOOK_FOR_STAFF_S, patience_s), self._look_for_staff)
 
     # The caller.
 
     def _announce(self, ticket: Ticket) -> None:
         self._later(self._queue.announce_every_s, self._announce_now)
-        busy = self._ring is not None or (self._announcing is not None and not self._announcing.done())
-        if self._step.announce_position and not busy:
-            self._announcing = self._context.tasks.create_task(
-                self._say_position(ticket), name=f"announcement of call {self._context.call_id}"
-            )
+        if self._step.announce_position and not self._rings and not self._asides:
+            self._aside(self._say_position(ticket), "announcement")
 
     async def _say_position(self, ticket: Ticket) -> None:
         context = self._context
@@ -288,31 +295,41 @@ class QueuePhase:
                 return
             text = f"You are number {position} in the queue. Please stay on the line."
             pcm16 = await context.services.prompts.pcm(text)
+            wait, spoken = await self._notes.announcement(position)
         except CallCenterError as error:
             log.warning("call %s: the position is not announced: %s", context.call_id, error)
             return
-        if self._ring is not None:
+        if self._rings:
             return
         self._position = position
-        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
-        context.inbox.put(Played(-1, await context.caller.play(pcm16)))
+        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position, **wait)
+        context.inbox.put(Played(-1, await context.caller.play(pcm16 + spoken)))
 
-    def _abandoned(self) -> None:
-        self._cancel_ring("caller gone")
-        self._context.journal.write(
+    def _abandoned(self, ticket: Ticket) -> None:
+        self._rings.cancel("caller gone")
+        context = self._context
+        context.journal.write(
             EventType.QUEUE_ABANDONED,
             queue=self._queue.name,
             position=self._position,
             original_position=self._original_position,
-            wait_s=round(self._context.seconds() - self._entered_s, 3),
+            wait_s=round(context.seconds() - self._entered_s, 3),
         )
+        if self._queue.redial_s:
+            context.services.dispatcher.remember_place(self._asked().number, ticket)
 
-    def _leave(self, reason: LeftReason) -> LeftReason:
-        self._cancel_ring(reason.value)
-        self._context.journal.write(EventType.QUEUE_LEFT, queue=self._queue.name, reason=reason.value)
+    def _leave(self, left: LeftReason | Overflowed) -> LeftReason | Overflowed:
+        self._rings.cancel(_reason_of(left).value)
+        self._write_left(left)
         self._context.move(CallInput.LEAVE)
-        return reason
+        return left
 
-    def _later(self, seconds: float, signal: TimerFired) -> None:
-        loop = asyncio.get_running_loop()
-        self._handles[signal] = loop.call_later(seconds, self._context.inbox.put, signal)
+    def _write_left(self, left: LeftReason | Overflowed) -> None:
+        data = {"reason": _reason_of(left).value}
+        if isinstance(left, Overflowed):
+            data["to"] = left.to
+        self._context.journal.write(EventType.QUEUE_LEFT, queue=self._queue.name, at=None, **data)
+
+
+def _reason_of(left: LeftReason | Overflowed) -> LeftReason:
+    return LeftReason.OVERFLOW if isinstance(left, Overflowed) else left

@@ -63,14 +63,15 @@ class CallRelay:
         await listener.settled()
         yield
 
-    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
-        """Carry out a command on a call wherever its media are.
+    async def control(self, call_id: UUID, command: str, **arguments: str) -> None:
+        """Carry out a command on a call wherever its media are; the API's ports say which there are.
 
         Raises ``NotFoundError`` for a call that is not in progress and ``TransitionError`` for a command
-        that its state does not allow. The disposition is given after the end, while the agent wraps up.
+        that its state does not allow. The disposition may be given after the end, while the agent wraps up.
         Raises ``UsageError`` for a transfer to a number that the settings do not allow.
         """
-        if command == "transfer" and not argument.startswith(self._transfer_prefixes):
+        number = arguments.get("number")
+        if number is not None and not number.startswith(self._transfer_prefixes):
             raise UsageError(
                 "transfers to this number are not allowed: gateways.transfer_prefixes names those that are"
             )
@@ -78,7 +79,7 @@ class CallRelay:
         if call.ended_at is not None and command != "disposition":
             raise TransitionError(f"the call {call_id} has ended")
         if call.node_id == self._node_id:
-            await self._supervisor.command(call_id, command, argument)
+            await self._supervisor.command(call_id, command, arguments)
             return
         request = str(uuid4())
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,7 +93,7 @@ class CallRelay:
                     "request": request,
                     "call": str(call_id),
                     "command": command,
-                    "argument": argument,
+                    "arguments": arguments,
                 },
             )
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -130,7 +131,7 @@ class CallRelay:
     async def _obey(self, message: dict[str, Any]) -> None:
         error: CallCenterError | None = None
         try:
-            await self._supervisor.command(UUID(message["call"]), message["command"], message["argument"])
+            await self._supervisor.command(UUID(message["call"]), message["command"], message["arguments"])
         except CallCenterError as problem:
             error = problem
         name = "" if error is None else type(error).__name__

@@ -1,6 +1,6 @@
 """What a call needs from the rest of the program, handed over once by the composition root."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,8 @@ from uuid import UUID
 from asr import Confirmer, Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
+from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.errors import NotFoundError
@@ -16,11 +18,14 @@ from callcenter.events import Event
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.storage.closures import ClosureBoard
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import Gateway
-from ivr import Flow
+from ivr import Flow, LookUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class CallServices:
     append: Callable[[Event], None]
     flows: Mapping[str, Flow]
     gateways: dict[str, Gateway]
+    queues: Queues
     dispatcher: Dispatcher
     pacer: Pacer
     prompts: Prompts
@@ -45,6 +51,11 @@ class CallServices:
     confirmer: Confirmer | None
     partials: Partials
     background: Background
+    waits: WaitTimes
+    wait_estimates: WaitEstimates
+    look_up: Callable[[LookUp], Awaitable[Mapping[str, str] | None]]
+    closures: ClosureBoard
+    history: History
 
     def flow_for(self, number: str) -> Flow:
         """Return the flow that answers a called number; raises ``NotFoundError`` when none does."""

@@ -1,39 +1,36 @@
 """One call from its first frame to its last event.
 
 The main flow: the IVR engine runs until it asks for a step (a queue, a voicemail, a transfer, the end);
-the step's phase takes over; what came of it is fed back to the engine. A conversation ends the flow.
+the step's phase takes over; what came of it is fed back to the engine. A conversation ends the flow, unless
+the flow wants the caller back from it. The agent's wrap-up runs beside all that.
 Everything a phase hears comes through one inbox, in order. Every step is written to the journal.
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 import ivr
 from callcenter import timeline
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError
-from callcenter.call.conversation import Conversation, EndedBy
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import Connected, QueuePhase
+from callcenter.call.reception import receive
+from callcenter.call.service_phase import ServicePhase
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
+from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
-from callcenter.errors import GatewayError, StorageError, TransitionError
-from callcenter.events import EndCause, EventType, LeftReason
+from callcenter.call.wrap_up import WrapUps
+from callcenter.errors import GatewayError, TransitionError
+from callcenter.events import EndCause, EventType
 
 log = logging.getLogger(__name__)
-
-_CAUSE_OF = {
-    EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
-    EndedBy.AGENT: EndCause.AGENT_HANGUP,
-    EndedBy.SYSTEM: EndCause.FAILED,
-    EndedBy.TRANSFER: EndCause.TRANSFERRED,
-}
 
 
 class CallSession:
@@ -53,9 +50,8 @@ class CallSession:
         self._gone_at: datetime | None = None
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
-        self._connected: Connected | None = None
+        self._wrap_ups = WrapUps(self._journal, services.dispatcher, services.background)
         self._words: list[LegWords] = []
-        self._disposition = ""
 
     @property
     def state(self) -> CallState:
@@ -66,7 +62,7 @@ class CallSession:
 
     def expects(self, reference: str) -> bool:
         """Whether the call waits for the agent with this reference; one who was given up comes too late."""
-        return self._context is not None and self._context.expected_agent == reference
+        return self._context is not None and reference in self._context.expected_agents
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
@@ -76,12 +72,12 @@ class CallSession:
         """Take the news that a dialled agent did not come."""
         self.inbox.put(signal)
 
-    async def command(self, name: str, argument: str) -> None:
+    async def command(self, name: str, arguments: Mapping[str, str]) -> None:
         """Ask the call to do something; raises ``TransitionError`` if its state does not allow it."""
         if name == "disposition":
-            self._disposition = argument
+            self._wrap_ups.note(arguments["agent"], arguments["disposition"])
             return
-        command = Command(name, argument, asyncio.get_running_loop().create_future())
+        command = Command(name, arguments, asyncio.get_running_loop().create_future())
         if self.state is CallState.ENDED:
             raise TransitionError("the call has ended")
         self.inbox.put(command)
@@ -109,17 +105,17 @@ class CallSession:
                 self._services.background.spawn(
                     self.caller.hang_up(), name=f"hanging up the caller of call {self.call_id}"
                 )
-                await self._follow_up()
+                await self._last_words()
         except* Exception as group:
             log.error("call %s failed", self.call_id, exc_info=group)
         finally:
             self._write_end(EndCause.FAILED)
-            await self._let_go()
+            await self.caller.hang_up()
+            await self._wrap_ups.let_go()
 
     async def _serve(self, context: CallContext) -> EndCause:
         services = self._services
-        flow = services.flow_for(self.caller.info.to_number)
-        engine = ivr.Engine(flow, {}, caller=self.caller.info.from_number, called=self.caller.info.to_number)
+        engine = await receive(services, self.call_id, self.caller.info, self._arrived_at)
         phase = IvrPhase(context, engine)
         event: ivr.Event | None = None
         try:
@@ -129,12 +125,12 @@ class CallSession:
                     case ivr.HangUp(reason):
                         return EndCause(reason.value)
                     case ivr.JoinQueue():
-                        left = await self._queue(context, step)
+                        left = await self._service(context, step)
                         if isinstance(left, EndCause):
                             return left
-                        event = ivr.QueueEnded(ivr.QueueExit(left.value))
-                    case ivr.Voicemail():
-                        await self._voicemail(context, step)
+                        event = left
+                    case ivr.Voicemail() | ivr.RecordWords():
+                        await self._record(context, step)
                         event = ivr.VoicemailEnded()
                     case ivr.Transfer(number):
                         if await self._transferred(number):
@@ -146,26 +142,22 @@ class CallSession:
         except HangUpAskedError:
             return EndCause.COMPLETED
 
-    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | LeftReason:
-        queue = self._services.settings.queue(step.queue)
-        result = await QueuePhase(context, step, queue).run()
-        if isinstance(result, Connected):
-            self._connected = result  # before anything is waited for, so that the agent cannot be forgotten
-        await self.caller.quiet()
-        if not isinstance(result, Connected):
-            return result
-        conversation = Conversation(context, result)
+    async def _service(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
+        phase = ServicePhase(context, step, self._wrap_ups)
         try:
-            return _CAUSE_OF[await conversation.run()]
+            return await phase.run()
         finally:
-            self._words += conversation.words
+            self._words += phase.words
 
-    async def _voicemail(self, context: CallContext, step: ivr.Voicemail) -> None:
-        phase = VoicemailPhase(context, step)
+    async def _record(self, context: CallContext, step: ivr.Voicemail | ivr.RecordWords) -> None:
+        kind = "voicemail" if isinstance(step, ivr.Voicemail) else "survey"
+        phase = VoicemailPhase(context, kind, step.max_s, step.silence_s)
         try:
             await phase.run()
         finally:
             self._words += phase.words
+            if isinstance(step, ivr.RecordWords) and phase.was_spoken:
+                write_survey_words(self._journal, step, phase.recording_id)
 
     async def _transferred(self, number: str) -> bool:
         info = self.caller.info
@@ -174,7 +166,7 @@ class CallSession:
         except GatewayError as error:
             log.warning("call %s could not be transferred: %s", self.call_id, error)
             return False
-        self._journal.write(EventType.TRANSFER_BLIND, to=number)
+        self._journal.write(EventType.TRANSFER_BLIND, to=number, kind="number")
         return True
 
     # Beginning and end.
@@ -204,34 +196,7 @@ class CallSession:
             while (signal := self.inbox.next_pending()) is not None:
                 self._context.dismiss(signal)
 
-    async def _follow_up(self) -> None:
-        """Wait for the last words and the agent's wrap-up, side by side; the agent waits for no words."""
+    async def _last_words(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            if self._connected is not None:
-                tasks.create_task(self._wrap_up(self._connected), name=f"wrap-up of call {self.call_id}")
             for words in self._words:
                 tasks.create_task(words.finish(), name=f"last words of call {self.call_id}")
-
-    async def _wrap_up(self, connected: Connected) -> None:
-        agent_id, dispatcher = connected.offer.agent_id, self._services.dispatcher
-        queue = connected.queue
-        self._journal.write(EventType.ACW_STARTED, queue=queue.name, agent=agent_id)
-        try:
-            if queue.wrap_up_s and await dispatcher.wrap_up(agent_id, self.call_id):
-                await dispatcher.wait_wrap_up(agent_id, self.call_id, queue.wrap_up_s)
-        except StorageError as error:
-            log.error("call %s: the wrap-up of agent %s is cut short: %s", self.call_id, agent_id, error)
-        finally:
-            self._journal.write(
-                EventType.ACW_ENDED, queue=queue.name, agent=agent_id, disposition=self._disposition
-            )
-        await self._let_go()
-
-    async def _let_go(self) -> None:
-        """Free the agent and end the legs, also when the call was cancelled."""
-        connected, self._connected = self._connected, None
-        await self.caller.hang_up()
-        if connected is None:
-            return
-        await connected.agent.hang_up()
-        await self._services.dispatcher.release(connected.offer.agent_id, self.call_id)

@@ -1,14 +1,17 @@
 """What a call session is told, one at a time, through its inbox."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import ivr
 from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
 if TYPE_CHECKING:
+    from callcenter.call.consult import Consult
     from callcenter.call.party import Party
 
 MAX_PENDING_KEYS = 64
@@ -19,6 +22,13 @@ class Key:
     """The caller pressed a key."""
 
     digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """The caller said something to the IVR, or begins to, or has finished."""
+
+    event: ivr.Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,14 @@ class DialFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A lookup of the flow is over; ``values`` are ``None`` where it failed."""
+
+    lookup_id: int
+    values: Mapping[str, str] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """A voicemail ended by itself: silence, or the longest time allowed."""
 
@@ -81,11 +99,39 @@ class Command:
     """Somebody asks through the API. ``done`` gets ``None`` or the error to answer with."""
 
     name: str
-    argument: str
+    arguments: Mapping[str, str]
     done: asyncio.Future[None]
 
 
-Signal = Key | Gone | Played | TimerFired | Offered | AgentArrived | DialFailed | Recorded | Command
+@dataclass(frozen=True, slots=True)
+class ConsultAnswered:
+    """The second agent has come."""
+
+    consult: "Consult"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultFailed:
+    """No second agent came."""
+
+    consult: "Consult"
+
+
+Signal = (
+    Key
+    | Spoke
+    | Gone
+    | Played
+    | TimerFired
+    | Offered
+    | AgentArrived
+    | DialFailed
+    | LookedUp
+    | Recorded
+    | Command
+    | ConsultAnswered
+    | ConsultFailed
+)
 
 
 class Inbox:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from callcenter.call.context import CallContext
 from callcenter.errors import CallCenterError, StorageError
@@ -33,6 +33,11 @@ class SoundFile(AbstractAsyncContextManager["SoundFile"]):
         self._offset_samples = 0
         self._failed = False
         self._row: asyncio.Task[None] | None = None
+
+    @property
+    def recording_id(self) -> UUID:
+        """The recording's name in rows and events."""
+        return self._id
 
     async def __aenter__(self) -> Self:
         """Open the file; the row is written beside the call, which does not wait for the database."""

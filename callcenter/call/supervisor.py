@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -119,12 +120,12 @@ class CallSupervisor:
         if (session := self._sessions.get(call_id)) is not None:
             session.dial_failed(DialFailed(reference, result))
 
-    async def command(self, call_id: UUID, name: str, argument: str) -> None:
+    async def command(self, call_id: UUID, name: str, arguments: Mapping[str, str]) -> None:
         """Carry a command to a call of this process; raises ``NotFoundError`` when it has none such."""
         session = self._sessions.get(call_id)
         if session is None:
             raise NotFoundError(f"there is no call {call_id} in progress")
-        await session.command(name, argument)
+        await session.command(name, arguments)
 
     async def drain(self, timeout_s: float) -> None:
         """Refuse new calls, let those in progress end until the time is up, then end them."""

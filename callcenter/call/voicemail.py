@@ -1,8 +1,11 @@
-"""A caller leaves a message: beep, record, stop at silence, a key, the longest time or the hang-up."""
+"""A caller speaks after the tone, a message or the answer to a survey.
+
+Beep, record, stop at silence, a key, the longest time or the hang-up.
+"""
 
 import asyncio
+from uuid import UUID
 
-import ivr
 from callcenter import config
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.signals import Command, Gone, Key, Recorded
@@ -11,18 +14,26 @@ from callcenter.call.state import CallInput
 from callcenter.call.words import LegWords
 from callcenter.events import EventType
 from callcenter.media.bridge import BridgeSide
-from callcenter.media.loudness import SilenceDetector
+from callcenter.media.loudness import QUIET_DBFS, SilenceDetector, level_dbfs
 
 STOP_KEYS = "#*"
 
 
 class VoicemailPhase:
-    """One message."""
+    """One recording of the caller alone: a ``voicemail``, or the answer to a ``survey``.
 
-    def __init__(self, context: CallContext, step: ivr.Voicemail) -> None:
+    ``max_s`` is the longest it takes, ``silence_s`` the silence that ends it. Afterwards ``was_spoken`` tells
+    whether anything was heard in it.
+    """
+
+    def __init__(self, context: CallContext, kind: str, max_s: float, silence_s: float) -> None:
         self._context = context
-        self._step = step
+        self._kind = kind
+        self._max_s = max_s
+        self._silence_s = silence_s
         self.words: list[LegWords] = []
+        self.recording_id: UUID | None = None
+        self.was_spoken = False
 
     async def run(self) -> str:
         """Record; returns why it ended: ``silence``, ``longest``, ``key``.
@@ -34,11 +45,10 @@ class VoicemailPhase:
         context.move(CallInput.RECORD)
         if not await context.caller.play(context.services.prompts.beep()):
             raise CallerGoneError(self._context.services.now())
-        longest = asyncio.get_running_loop().call_later(
-            self._step.max_s, context.inbox.put, Recorded("longest")
-        )
+        longest = asyncio.get_running_loop().call_later(self._max_s, context.inbox.put, Recorded("longest"))
         try:
-            async with SoundFile(context, "voicemail", channels=1) as sound:
+            async with SoundFile(context, self._kind, channels=1) as sound:
+                self.recording_id = sound.recording_id
                 side = self._listen(sound)
                 try:
                     reason = await self._wait()
@@ -53,22 +63,25 @@ class VoicemailPhase:
     def _listen(self, sound: SoundFile) -> BridgeSide:
         context, services = self._context, self._context.services
         taps = [sound.tap(0)]
-        if services.recognizer is not None:
+        if services.recognizer is not None and context.is_recordable:
             words = LegWords(context, services.recognizer, "caller", self._queue(), None)
             self.words.append(words)
             taps.append(words.feed)
-        silence = SilenceDetector(self._step.silence_s, lambda: context.inbox.put(Recorded("silence")))
-        taps.append(silence.feed)
+        silence = SilenceDetector(self._silence_s, lambda: context.inbox.put(Recorded("silence")))
+        taps += [silence.feed, self._notice]
         side = BridgeSide(context.started_s, _nobody, tuple(taps))
         context.caller.listen(side.hear)
         return side
+
+    def _notice(self, pcm16: bytes, _position: int) -> None:
+        self.was_spoken = self.was_spoken or level_dbfs(pcm16) > QUIET_DBFS
 
     def _queue(self) -> config.Queue | None:
         """The queue that the caller came from; a watcher of that queue sees the call."""
         context = self._context
         for event in reversed(context.journal.events):
             if event.type is EventType.QUEUE_ENTERED and event.queue is not None:
-                return context.services.settings.queue(event.queue)
+                return context.services.queues.find(event.queue)
         return None
 
     async def _wait(self) -> str:

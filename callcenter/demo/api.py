@@ -1,7 +1,7 @@
 """Reads the results of the day from the service's public API."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,9 @@ _AT_REST = ("callcenter_calls", "callcenter_events_pending")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What the service knows: its report, and each call with its transcript by the caller's number."""
+    """What the service knows: its report, and by the caller's number each call, with what was said to the
+    IVR (``spoken``, the names that the log has for it), and its transcript.
+    """
 
     report: dict[str, Any]
     calls: dict[str, dict[str, Any]]
@@ -54,7 +56,8 @@ class ServiceReader:
         calls, segments = {}, {}
         for listed in await self._calls(span):
             path = f"/api/v1/calls/{listed['call_id']}"
-            calls[listed["from"]] = await self._json(path)
+            events = (await self._json(f"{path}/events"))["events"]
+            calls[listed["from"]] = {**await self._json(path), "spoken": spoken(events)}
             segments[listed["from"]] = (await self._json(f"{path}/transcript"))["segments"]
         return Day(report, calls, segments)
 
@@ -84,6 +87,12 @@ class ServiceReader:
                 return await response.text()
         except (ClientError, TimeoutError) as error:
             raise CallCenterError(f"the service did not answer to {path}: {type(error).__name__}") from None
+
+
+def spoken(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of what the IVR took from a caller's words, in order."""
+    inputs = [event["data"] for event in events if event["type"] == "ivr.input"]
+    return [str(data["value"]) for data in inputs if data["kind"] == "speech"]
 
 
 def gauges(exposition: str, names: tuple[str, ...]) -> list[float]:

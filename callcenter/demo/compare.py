@@ -224,6 +224,7 @@ CALL_FIGURES = (
     ("outcome", Unit.NAME),
     ("queue", Unit.NAME),
     ("agent", Unit.NAME),
+    ("said", Unit.NAME),
     ("length", Unit.SECONDS),
     ("IVR", Unit.SECONDS),
     ("wait", Unit.SECONDS),
@@ -245,6 +246,7 @@ def _reported(call: Mapping[str, Any]) -> dict[str, Value]:
         "outcome": call["outcome"],
         "queue": contacts[-1]["queue"] if contacts else None,
         "agent": answered[-1]["agent_id"] if answered else None,
+        "said": ", ".join(call.get("spoken", ())) or None,
         "length": timeline.get("total_s"),
         "IVR": timeline.get("ivr_s"),
         "wait": total("wait_s", contacts),
@@ -257,17 +259,21 @@ def _reported(call: Mapping[str, Any]) -> dict[str, Value]:
 def _lived(call: CallTruth, short_abandon_s: float) -> dict[str, Value]:
     hold_s = sum(held.ended_at - held.started_at for held in call.holds)
     talked = call.connected_at is not None
-    conversation_s = _from(call.connected_at, call.ended_at)
+    parted_at = call.conversation_ended_at
+    conversation_s = _from(call.connected_at, parted_at)
+    survey_s = (_from(call.parted_at, call.ended_at) or 0.0) if talked else 0.0
+    ivr_s = _from(call.answered_at, call.queue_entered_at or call.ended_at)
     return {
         "outcome": call.outcome(short_abandon_s),
         "queue": call.queue,
         "agent": call.agent,
+        "said": ", ".join(call.understood) or None,
         "length": _from(call.answered_at, call.ended_at),
-        "IVR": _from(call.answered_at, call.queue_entered_at or call.ended_at),
+        "IVR": None if ivr_s is None else ivr_s + survey_s,
         "wait": _from(call.queue_entered_at, call.connected_at if talked else call.ended_at),
         "talk": None if conversation_s is None else conversation_s - hold_s,
         "hold": hold_s if talked else None,
-        "ACW": _from(call.ended_at, call.wrap_up_ended_at) if talked else None,
+        "ACW": _from(parted_at, call.wrap_up_ended_at) if talked else None,
     }
 
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from callcenter.demo.screen import Screen
 from callcenter.demo.show import show
 from callcenter.demo.watch import watch
 from callcenter.errors import UsageError
+from callcenter.reports.quality_export import sections
 from callcenter.simulator.run import Simulation
 from callcenter.simulator.scenario import Scenario
 from callcenter.simulator.truth import Truth
@@ -125,9 +126,10 @@ class Day:
         return conclude(run, day, truth)
 
     async def _report(self, settings: config.Settings) -> str:
-        return reports.to_text(
-            await reports.read_summary(settings, since=self._started_at, until=self._until())
-        )
+        since, until = self._started_at, self._until()
+        summary = await reports.read_summary(settings, since=since, until=until)
+        quality = await reports.read_quality(settings, since=since, until=until)
+        return reports.to_text(replace(summary, sections=(*summary.sections, *sections(quality))))
 
     async def _keep(self, service: ServiceProcess, told: asyncio.Event) -> None:
         self.keeping = True

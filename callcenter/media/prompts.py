@@ -57,6 +57,7 @@ class Prompts:
         self._cache_dir = cache_dir
         self._espeak = Espeak()
         self._engine = ""
+        self._known: dict[str, bool] = {}
         self._recorded: dict[str, Path] = {}
         self._music = b""
         self._beep = beep()
@@ -77,22 +78,24 @@ class Prompts:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
 
-    async def pcm(self, text: str, name: str = "", *, keep: bool = True) -> bytes:
-        """The sound of ``text``.
+    async def pcm(self, text: str, name: str = "", language: str = "", *, keep: bool = True) -> bytes:
+        """The sound of ``text``, by the voice of its ``language``.
 
-        A file of the prompt folder called ``name`` or ``file_name(text)`` wins over the voice. ``keep`` is
+        A file of the prompt folder called ``name.language``, ``name`` or ``file_name(text)`` wins over the
+        voice; one called ``name`` alone is in the language of the settings' ``voice``. ``keep`` is
         false for what was filled in for one caller: it is personal, and callers could fill the disk. Raises
         ``ConfigError`` when the file has become unreadable.
         """
-        path = self._recorded.get(name) or self._recorded.get(file_name(text))
+        path = self._recorded_for(text, name, language)
         if path is not None:
             return await self.wav(path)
-        key = _hash("\0".join((_CACHE_FORMAT, self._engine, *self._voice(), text)))
+        voice = self._voice_of(language)
+        key = _hash("\0".join((_CACHE_FORMAT, self._engine, voice, str(self._settings.rate_wpm), text)))
 
         async def speak() -> bytes:
             if not keep:
-                return await asyncio.to_thread(self._spoken, text)
-            return await asyncio.to_thread(self._cached_or_spoken, text, key)
+                return await asyncio.to_thread(self._spoken, text, voice)
+            return await asyncio.to_thread(self._cached_or_spoken, text, voice, key)
 
         return await self._once(key, speak)
 
@@ -117,10 +120,13 @@ class Prompts:
         return self._beep
 
     def _open(self) -> None:
-        try:
-            self._espeak.synthesize("", *self._voice()[:1])
-        except UsageError as error:
-            raise ConfigError(f"prompts.voice: {error}") from None
+        voices = {"voice": self._settings.voice}
+        voices |= {f"voices.{language}": voice for language, voice in self._settings.voices.items()}
+        for key, voice in voices.items():
+            try:
+                self._espeak.synthesize("", voice)
+            except UsageError as error:
+                raise ConfigError(f"prompts.{key}: {error}") from None
         self._engine = self._espeak.version()
         folder = self._settings.folder
         if folder is not None:
@@ -132,8 +138,33 @@ class Prompts:
         music = self._settings.hold_music
         self._music = music_on_hold() if music is None else _read(music)
 
-    def _voice(self) -> tuple[str, str]:
-        return self._settings.voice, str(self._settings.rate_wpm)
+    def _recorded_for(self, text: str, name: str, language: str) -> Path | None:
+        names = [f"{name}.{language}", f"{name}.{_base(language)}"] if name and language else []
+        names += [name] if self._voice_of(language) == self._settings.voice else []
+        names.append(file_name(text))
+        return next((self._recorded[one] for one in names if one in self._recorded), None)
+
+    def _voice_of(self, language: str) -> str:
+        """The settings' voice where it speaks the language, or where there is no other that does."""
+        own, voices = self._settings.voice, self._settings.voices
+        for wanted in (language, _base(language)):
+            if wanted in voices:
+                return voices[wanted]
+        if not language or _base(language) == _base(own):
+            return own
+        return next((voice for voice in (language.lower(), _base(language)) if self._speaks(voice)), own)
+
+    def _speaks(self, voice: str) -> bool:
+        if voice not in self._known:
+            try:
+                self._espeak.synthesize("", voice)
+                self._known[voice] = True
+            except UsageError:
+                logger.warning(
+                    "there is no voice for the language %r; %s speaks", voice, self._settings.voice
+                )
+                self._known[voice] = False
+        return self._known[voice]
 
     async def _once(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
         if (sound := self._memory.get(key)) is not None:
@@ -160,21 +191,26 @@ class Prompts:
         if not done.cancelled():
             done.exception()  # everyone who waits gets it; nobody may be left to
 
-    def _cached_or_spoken(self, text: str, key: str) -> bytes:
+    def _cached_or_spoken(self, text: str, voice: str, key: str) -> bytes:
         path = self._cache_dir / f"{file_name(text)[:40]}-{key[:32]}.wav"
         sound = _from_cache(path)
         if sound is not None:
             return sound
-        sound = self._spoken(text)
+        sound = self._spoken(text, voice)
         try:
             _write(path, sound)
         except OSError as error:
             logger.warning("prompt cache %s: %s", self._cache_dir, error.strerror)
         return sound
 
-    def _spoken(self, text: str) -> bytes:
-        speech = self._espeak.synthesize(text, self._settings.voice, self._settings.rate_wpm)
+    def _spoken(self, text: str, voice: str) -> bytes:
+        speech = self._espeak.synthesize(text, voice, self._settings.rate_wpm)
         return _levelled(to_8khz(speech.pcm16, speech.rate_hz))
+
+
+def _base(language: str) -> str:
+    """The language of a voice or of a variety of it."""
+    return language.replace("_", "-").partition("+")[0].partition("-")[0].lower()
 
 
 def _hash(text: str) -> str:

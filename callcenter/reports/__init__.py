@@ -3,6 +3,7 @@
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
 from callcenter.reports.parquet import require_parquet, write_summary
+from callcenter.reports.quality_query import QualityReports, read_quality
 from callcenter.reports.query import Question, Reports, read_summary
 from callcenter.reports.ratio import Ratio
 from callcenter.reports.sections import Fact, Section, Unit
@@ -14,6 +15,7 @@ __all__ = [
     "CountBy",
     "Fact",
     "Interval",
+    "QualityReports",
     "Question",
     "Ratio",
     "Reports",
@@ -23,6 +25,7 @@ __all__ = [
     "changed_thresholds",
     "parse_interval",
     "parse_range",
+    "read_quality",
     "read_summary",
     "reporting_zone",
     "require_parquet",

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from callcenter.reports.agent_time import KINDS, UNPAID
 
 _TIMES = "offers, ring_us, talk_us, hold_us, acw_us"
-_SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in _TIMES.split(", "))
+_TAKEN_OVER = "(counted = 'taken_over')::integer AS taken_over"
+_SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in ("taken_over", *_TIMES.split(", ")))
 _ROWS = """
       FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (since, until)
       JOIN callcenter.{table} AS one ON one.{at} >= span.since AND one.{at} < span.until
@@ -27,11 +28,11 @@ def _contact_rows(at: str) -> str:
 def _queues(at: str) -> str:
     return f"""
 WITH cell AS (
-    SELECT start AS at, queue, {_TIMES}, answered, abandoned, others
+    SELECT start AS at, queue, taken_over, {_TIMES}, answered, abandoned, others
       FROM callcenter.rollup_queue
      WHERE start = ANY ($4::timestamptz[])
     UNION ALL
-    SELECT {at}, queue, {_TIMES},
+    SELECT {at}, queue, {_TAKEN_OVER}, {_TIMES},
            CASE counted WHEN 'answered' THEN int8send(wait_us) END,
            CASE counted WHEN 'abandoned' THEN int8send(wait_us) END,
            CASE counted WHEN 'left' THEN int8send(wait_us) END{_contact_rows(at)}
@@ -67,12 +68,13 @@ SELECT place, queue, counted, reason, sum(contacts)::bigint AS contacts
 def _agents(at: str) -> str:
     return f"""
 WITH cell AS (
-    SELECT agent, queue, {_TIMES}, answered
+    SELECT agent, queue, taken_over, {_TIMES}, answered
       FROM callcenter.rollup_agent
      WHERE start = ANY ($4::timestamptz[]) AND ($3::text IS NULL OR queue = $3)
     UNION ALL
-    SELECT agent, queue, {_TIMES}, int8send(wait_us){_contact_rows(at)}
-       AND counted = 'answered' AND agent IS NOT NULL AND ($3::text IS NULL OR queue = $3)
+    SELECT agent, queue, {_TAKEN_OVER}, {_TIMES},
+           CASE counted WHEN 'answered' THEN int8send(wait_us) END{_contact_rows(at)}
+       AND counted IN ('answered', 'taken_over') AND agent IS NOT NULL AND ($3::text IS NULL OR queue = $3)
 )
 SELECT agent, queue, {_SUMS}, string_agg(answered, '') AS answered
   FROM cell
@@ -142,8 +144,8 @@ WITH RECURSIVE who AS (
       FROM change
 ), part AS (
     SELECT place - 1 AS place, agent, state,
-           (extract(epoch FROM least(finish, ({borders}::timestamptz[])[place + 1])
-                             - greatest(start, ({borders}::timestamptz[])[place])) * 1000000)::bigint
+           round(date_part('epoch', least(finish, ({borders}::timestamptz[])[place + 1])
+                                    - greatest(start, ({borders}::timestamptz[])[place])) * 1000000)::bigint
                AS length_us
       FROM spent
      CROSS JOIN generate_series(width_bucket(start, {borders}::timestamptz[]),
@@ -184,12 +186,12 @@ ADD_DAY = (
 )
 ADD_CELLS = (
     f"""
-INSERT INTO callcenter.rollup_queue (start, queue, {_TIMES}, answered, abandoned, others)
+INSERT INTO callcenter.rollup_queue (start, queue, taken_over, {_TIMES}, answered, abandoned, others)
 SELECT $1, queue, {_SUMS},
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'answered'), ''),
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'abandoned'), ''),
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'left'), '')
-  FROM callcenter.report_contact
+  FROM (SELECT *, {_TAKEN_OVER} FROM callcenter.report_contact) AS contact
  WHERE entered_at >= $1 AND entered_at < $2 AND direction = 'inbound'
  GROUP BY queue
 """,
@@ -201,10 +203,11 @@ SELECT $1, queue, counted, reason, count(*)
  GROUP BY queue, counted, reason
 """,
     f"""
-INSERT INTO callcenter.rollup_agent (start, agent, queue, {_TIMES}, answered)
-SELECT $1, agent, queue, {_SUMS}, string_agg(int8send(wait_us), '')
-  FROM callcenter.report_contact
- WHERE entered_at >= $1 AND entered_at < $2 AND counted = 'answered' AND agent IS NOT NULL
+INSERT INTO callcenter.rollup_agent (start, agent, queue, taken_over, {_TIMES}, answered)
+SELECT $1, agent, queue, {_SUMS},
+       coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'answered'), '')
+  FROM (SELECT *, {_TAKEN_OVER} FROM callcenter.report_contact) AS contact
+ WHERE entered_at >= $1 AND entered_at < $2 AND counted IN ('answered', 'taken_over') AND agent IS NOT NULL
  GROUP BY agent, queue
 """,
     """

@@ -27,7 +27,7 @@ def to_text(summary: Summary) -> str:
         _rows("Interval", _COLUMNS, [(name, figures) for name, figures in busy if _has_contacts(figures)]),
         _hours(summary),
         _rows("Agent", _AGENT_COLUMNS, summary.by_agent.items()),
-        *map(_section, summary.sections),
+        *map(section_text, summary.sections),
     ]
     handled = ", by when contacts left the queue" if summary.counted_by is CountBy.HANDLED else ""
     title = f"Report {since} to {until} ({summary.thresholds.timezone}){queue}{handled}"
@@ -132,7 +132,8 @@ def _hours(summary: Summary) -> str:
     return _rows("Hour of the day", _COLUMNS, busy) if len(summary.by_hour) < len(summary.by_interval) else ""
 
 
-def _section(section: Section) -> str:
+def section_text(section: Section) -> str:
+    """A table; a lone row without a name stands upright. Nothing for a section without rows."""
     if not section.rows:
         return ""
     if list(section.rows) == [""]:

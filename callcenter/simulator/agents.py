@@ -114,7 +114,7 @@ class Agent:
             truth.problems.append("the service did not end the agent's leg")
         call.hang_up()
         await conversation.verify()
-        ended_at = truth.ended_at or world.now()
+        ended_at = truth.conversation_ended_at or world.now()
         await asyncio.sleep(max(ended_at + self.plan.wrap_up_s - world.now(), 0.0))
         self._wrapping_up = False
         asked_at = world.now()
@@ -126,7 +126,7 @@ class Agent:
     def _sent_away(self, meeting: Meeting, offer: Offered) -> None:
         """The service took the offer back at the moment of the answer; the caller goes on waiting."""
         truth = meeting.truth
-        truth.agent = truth.connected_at = truth.ended_at = truth.ended_by = None
+        truth.agent = truth.connected_at = truth.parted_at = truth.ended_at = truth.ended_by = None
         offer.answer = "cancelled"
         meeting.joined.clear()
         meeting.parted.set()

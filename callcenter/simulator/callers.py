@@ -6,7 +6,19 @@ import random
 from callcenter.simulator import ears
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.line import Line
-from callcenter.simulator.scenario import HOURS_KEY, MENU_KEYS, VOICEMAIL_KEY, WRONG_KEY, CallerPlan, Script
+from callcenter.simulator.scenario import (
+    HOURS_KEY,
+    MENU_KEYS,
+    MENU_NAMES,
+    QUESTIONS,
+    QUESTIONS_CHOICE,
+    VOICEMAIL_KEY,
+    WRONG_KEY,
+    CallerPlan,
+    Script,
+)
+from callcenter.simulator.speaking import Talker
+from callcenter.simulator.surveyed import take_survey
 from callcenter.simulator.truth import CallTruth, Pressed, Said
 from callcenter.simulator.world import Meeting, World, any_set
 
@@ -14,6 +26,10 @@ CONNECT_TIMEOUT_S = 20.0
 PROMPT_TIMEOUT_S = 5.0
 HOURS_TIMEOUT_S = 30.0
 BEEP_TIMEOUT_S = 25.0
+ANSWER_TIMEOUT_S = 20.0
+MENU_TIMEOUT_S = 12.0
+MENU_BEGINS = "For sales, say sales or press 1."
+NO_MORE = "No, thank you."
 CONVERSATION_TIMEOUT_S = 180.0
 
 _PROMPT_BEGUN_FRAMES = 20
@@ -23,6 +39,7 @@ _BETWEEN_DIGITS_S = (0.12, 0.22)
 _LISTEN_S = 0.16
 _LONG_QUIET_FRAMES = 75
 _MESSAGE_HEARD_FRAMES = 50
+_ANSWER_OVER_FRAMES = 40
 
 
 class Caller:
@@ -75,18 +92,61 @@ class Caller:
             case Script.VOICEMAIL:
                 await self._choose(meeting, line, VOICEMAIL_KEY)
                 await self._leave_message(meeting, line)
+            case Script.QUESTION:
+                await self._ask(meeting, line)
+            case Script.SPOKEN_CHOICE | Script.SECOND_TRY:
+                await self._say_choice(meeting, line)
+                await self._wait_and_talk(meeting)
             case Script.TALK | Script.WRONG_KEY | Script.ACCOUNT | Script.ABANDON:
                 await self._enter_queue(meeting, line)
                 await self._wait_and_talk(meeting)
 
+    async def _say_choice(self, meeting: Meeting, line: Line) -> None:
+        """Say where to, which the service may have to be told more than once."""
+        plan, talker = self._plan, Talker(self._world, meeting, line)
+        *mumbled, choice = plan.words
+        await self._hear_what_to_say(meeting, talker)
+        for text in mumbled:
+            await talker.say(text, "")
+            await talker.pause(plan.think_s)
+        name = MENU_NAMES[plan.topic]
+        if await talker.choose(choice, name):
+            meeting.truth.understood.append(name)
+            meeting.truth.queue, meeting.truth.queue_entered_at = str(plan.topic), talker.reacted_at
+        elif not meeting.call.ended.is_set():
+            meeting.truth.problems.append("the service did not understand a spoken choice")
+
+    async def _hear_what_to_say(self, meeting: Meeting, talker: Talker) -> None:
+        """Words cannot be said ahead, as keys can be dialled ahead: wait for the menu."""
+        if not await talker.hear(MENU_BEGINS, MENU_TIMEOUT_S):
+            meeting.truth.problems.append("no menu was heard")
+        await any_set(self._plan.think_s, meeting.call.ended)
+
+    async def _ask(self, meeting: Meeting, line: Line) -> None:
+        """Ask something, hear the answer, and have no other question."""
+        talker, (menu, question) = Talker(self._world, meeting, line), self._plan.words
+        await self._hear_what_to_say(meeting, talker)
+        for text, (name, expected) in ((menu, QUESTIONS_CHOICE), (question, QUESTIONS[question])):
+            if not await talker.choose(text, name, expected):
+                meeting.truth.problems.append("the service did not understand a question")
+                return
+            meeting.truth.understood.append(name)
+            await talker.hear_out(_ANSWER_OVER_FRAMES, ANSWER_TIMEOUT_S)
+        await talker.say(NO_MORE, "done")
+        meeting.truth.understood.append("done")
+        await any_set(HOURS_TIMEOUT_S, meeting.call.ended)
+
     async def _choose(self, meeting: Meeting, line: Line, key: str) -> None:
         """Listen to the menu for a while and press a key."""
+        await self._hear_menu(meeting, line)
+        await self._press(meeting, line, key)
+
+    async def _hear_menu(self, meeting: Meeting, line: Line) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + PROMPT_TIMEOUT_S
         while line.voiced_frames < _PROMPT_BEGUN_FRAMES and loop.time() < until:
             await any_set(0.05, meeting.call.ended)
         await any_set(self._plan.think_s, meeting.call.ended)
-        await self._press(meeting, line, key)
 
     async def _press(self, meeting: Meeting, line: Line, key: str) -> None:
         if meeting.call.ended.is_set():
@@ -122,6 +182,8 @@ class Caller:
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)
                 meeting.parted.clear()
+        if meeting.truth.parted_at is not None and meeting.truth.ended_at is None:
+            await take_survey(self._world, meeting)
 
     async def _leave_message(self, meeting: Meeting, line: Line) -> None:
         plan, world = self._plan, self._world

@@ -58,11 +58,14 @@ class Conversation:
             await self._say(planned, sentence, lead_s=max(-following, 0.0))
             if plan.hold_after == index:
                 await self._hold(plan.hold_s)
-        if await self._pause(_LAST_PAUSE_S):
-            self._meeting.truth.ended(str(plan.ends), self._world.now())
-            self._calls[plan.ends].hang_up()
-        else:
-            self._meeting.truth.ended(self._who_left(), self._world.now())
+        truth = self._meeting.truth
+        if not await self._pause(_LAST_PAUSE_S):
+            truth.ended(self._who_left(), self._world.now())
+            return
+        truth.parted_at = self._world.now()
+        if plan.ends is Speaker.CALLER:
+            truth.ended(str(plan.ends), truth.parted_at)
+        self._calls[plan.ends].hang_up()
 
     async def verify(self) -> None:
         """Look for each sentence in the other party's ear; computed in a thread."""

@@ -18,7 +18,23 @@ DIALLED = "+13125550100"
 MENU_KEYS = {Topic.SALES: "1", Topic.SUPPORT: "2", Topic.BILLING: "3"}
 """Billing asks for an account number first."""
 
+MENU_WORDS = {Topic.SALES: "Speak to sales.", Topic.SUPPORT: "Speak to technical support."}
+MENU_NAMES = {Topic.SALES: "sales", Topic.SUPPORT: "support"}
+"""What callers say, and what the service calls it."""
+
+QUESTIONS_WORDS, QUESTIONS_CHOICE = "Speak to customer service.", ("question", "What would you like to know?")
+QUESTIONS = {
+    "When will I get my refund?": (
+        "refund",
+        "Refunds are paid within five business days after the goods have come back.",
+    ),
+    "How much do I owe?": ("price", "What you owe is on your monthly statement."),
+}
+"""What callers ask, what the service calls it, and what it then says."""
+
+MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
+SURVEY_KEY, DECLINE_KEY = "1", "2"
 AGENT_NAMES = ("alice", "bob", "carol", "dave")
 _CALLER_AREAS = tuple(range(212, 220)) + tuple(range(301, 320))
 _AGENT_AREA = 206
@@ -30,9 +46,12 @@ class Script(StrEnum):
     TALK = "talk"  # choose a topic, wait, talk
     WRONG_KEY = "wrong_key"  # the same after a key that the menu does not have
     ACCOUNT = "account"  # the same by way of an account number
+    SPOKEN_CHOICE = "spoken_choice"  # the same, but the choice is said
+    SECOND_TRY = "second_try"  # the same after something that the menu does not know
     HANG_UP_IN_MENU = "hang_up_in_menu"
     ABANDON = "abandon"  # give up in the queue
     HOURS = "hours"  # ask for the opening hours and be hung up on
+    QUESTION = "question"  # ask something and be answered
     VOICEMAIL = "voicemail"
 
 
@@ -54,7 +73,10 @@ class PlannedTurn:
 
 @dataclass(frozen=True, slots=True)
 class CallerPlan:
-    """One caller. Times in seconds; ``think_s`` is from hearing the menu to the key."""
+    """One caller. Times in seconds; ``think_s`` is from hearing the menu to the key or the first word.
+
+    ``words`` are said to the service, one after the other.
+    """
 
     number: str
     script: Script
@@ -65,7 +87,9 @@ class CallerPlan:
     think_s: float = 1.5
     patience_s: float = 90.0
     account: str = ""
+    words: tuple[str, ...] = ()
     ends: Speaker = Speaker.CALLER
+    survey: tuple[str, ...] = ()
     hold_after: int | None = None
     hold_s: float = 2.5
     fault: Fault = Fault.NONE
@@ -110,26 +134,31 @@ class Scenario:
             plan = _caller(rng, index, script, next(starts))
             if script is Script.ABANDON:
                 plan = replace(plan, patience_s=next(patience))
-            plans.append(plan)
+            plans.append(_surveyed(seed, plan) if plan.ends is Speaker.AGENT else plan)
         return cls(
             tuple(_with_a_hold(plans)), tuple(_agent(seed, index) for index in range(agents)), seed=seed
         )
 
 
-_RUSH = (Script.TALK, Script.TALK, Script.ACCOUNT, Script.TALK, Script.WRONG_KEY) + (Script.TALK,) * 3
+_RUSH = (
+    *(Script.TALK, Script.SPOKEN_CHOICE, Script.ACCOUNT, Script.TALK, Script.WRONG_KEY),
+    *(Script.SPOKEN_CHOICE, Script.SECOND_TRY, Script.TALK),
+)
 _DAY = (
     Script.ABANDON,
     Script.ABANDON,
     Script.HANG_UP_IN_MENU,
     Script.HOURS,
     Script.VOICEMAIL,
-    Script.ACCOUNT,
-    Script.TALK,
+    Script.SPOKEN_CHOICE,
+    Script.QUESTION,
     Script.TALK,
     Script.WRONG_KEY,
+    Script.ACCOUNT,
+    Script.SPOKEN_CHOICE,
+    Script.SECOND_TRY,
     Script.VOICEMAIL,
     Script.HANG_UP_IN_MENU,
-    Script.TALK,
 )
 _MESSAGES = (
     "{thing} {problem} and I need help.",
@@ -137,7 +166,8 @@ _MESSAGES = (
     "I want to speak to {department}.",
     "I have been waiting for {duration}.",
 )
-_CONVERSATIONS = frozenset({Script.TALK, Script.WRONG_KEY, Script.ACCOUNT})
+SPEAKERS = frozenset({Script.SPOKEN_CHOICE, Script.SECOND_TRY})
+_CONVERSATIONS = frozenset({Script.TALK, Script.WRONG_KEY, Script.ACCOUNT, *SPEAKERS})
 _INTERRUPTION_SHARE = 0.2
 _INTERRUPTION_S = 0.6
 
@@ -174,7 +204,27 @@ def _caller(rng: random.Random, index: int, script: Script, start_s: float) -> C
         think_s=rng.uniform(1.0, 2.0),
         account="".join(rng.choice("0123456789") for _ in range(6)) if script is Script.ACCOUNT else "",
         ends=rng.choice((Speaker.CALLER, Speaker.CALLER, Speaker.AGENT)),
+        words=_words(rng, script, topic),
     )
+
+
+def _words(rng: random.Random, script: Script, topic: Topic) -> tuple[str, ...]:
+    match script:
+        case Script.SPOKEN_CHOICE:
+            return (MENU_WORDS[topic],)
+        case Script.SECOND_TRY:
+            return (rng.choice(MUMBLES), MENU_WORDS[topic])
+        case Script.QUESTION:
+            return (QUESTIONS_WORDS, rng.choice(tuple(QUESTIONS)))
+        case _:
+            return ()
+
+
+def _surveyed(seed: int, plan: CallerPlan) -> CallerPlan:
+    """What the caller will say of the call; drawn apart, so that the rest of the day stays as it is."""
+    rng = random.Random(f"survey {plan.number} {seed}")  # noqa: S311 - not a secret
+    whole = (SURVEY_KEY, rng.choice("34555"), rng.choice(("6", "8", "9", "10", "10")))
+    return replace(plan, survey=rng.choice((whole, whole, whole, whole[:2], (DECLINE_KEY,), ())))
 
 
 def _spaced(rng: random.Random, turns: list[Turn]) -> list[PlannedTurn]:

@@ -59,10 +59,32 @@ class Pressed:
 
 
 @dataclass(slots=True)
+class Spoken:
+    """Something said to the IVR. ``meant`` is the service's name for it, empty for what means nothing there;
+    ``reaction`` is what was heard then: taken, confirm, again or nothing.
+    """
+
+    text: str
+    meant: str
+    at: float
+    reaction: str
+
+
+@dataclass(slots=True)
+class Rated:
+    """An answer to the survey; ``kind`` is csat or nps."""
+
+    kind: str
+    score: int
+
+
+@dataclass(slots=True)
 class CallTruth:
     """One call. ``started_at`` is when the number was dialled, ``answered_at`` when the line was up.
 
-    ``ended_by`` is caller, agent, service or network.
+    ``ended_by`` is caller, agent, service or network. ``understood`` are the service's names for what it took
+    from the caller's words, in order. ``parted_at`` is when the conversation was over; the call may
+    go on with a survey then, ``survey_heard`` says whether one was offered.
     """
 
     number: str
@@ -72,11 +94,16 @@ class CallTruth:
     call_ref: str = ""
     answered_at: float | None = None
     keys: list[Pressed] = field(default_factory=list)
+    spoken: list[Spoken] = field(default_factory=list)
+    understood: list[str] = field(default_factory=list)
     queue: str | None = None
     queue_entered_at: float | None = None
     offers: list[Offered] = field(default_factory=list)
     agent: str | None = None
     connected_at: float | None = None
+    parted_at: float | None = None
+    survey_heard: bool = False
+    ratings: list[Rated] = field(default_factory=list)
     holds: list[Held] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     message_left: bool = False
@@ -90,6 +117,11 @@ class CallTruth:
         if self.ended_at is None:
             self.ended_at, self.ended_by = at, by
 
+    @property
+    def conversation_ended_at(self) -> float | None:
+        """The end of the conversation, with which most calls end."""
+        return self.parted_at if self.parted_at is not None else self.ended_at
+
     def outcome(self, short_abandon_s: float) -> str:
         """What became of the call, by the names of the service's reports."""
         if self.connected_at is not None:
@@ -101,7 +133,7 @@ class CallTruth:
                 return "timed_out" if self.ended_by == "service" else "failed"
             waited_s = self.ended_at - self.queue_entered_at
             return "short_abandoned" if waited_s <= short_abandon_s else "abandoned"
-        if self.ended_by == "service" and self.keys:
+        if self.ended_by == "service" and (self.keys or self.spoken):
             return "self_served"
         return "ivr_abandoned" if self.ended_by == "caller" else "failed"
 
@@ -128,6 +160,25 @@ class Figures:
     asa_p90_s: float | None
     asa_max_s: float | None
     service_level: dict[str, float | None]
+    survey: "Ratings"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """What callers answered to the survey: counts, and the two figures made of them.
+
+    ``csat`` is the share of 4 and 5, ``nps`` promoters (9, 10) less detractors (0 to 6), -100 to 100.
+    """
+
+    offered: int
+    answered: int
+    csat_answers: int
+    satisfied: int
+    nps_answers: int
+    promoters: int
+    detractors: int
+    csat: float | None
+    nps: float | None
 
 
 @dataclass(slots=True)
@@ -190,6 +241,27 @@ def figures(calls: Sequence[CallTruth], answer_within_s: float, short_abandon_s:
         asa_p90_s=nearest_rank(waits, 90),
         asa_max_s=nearest_rank(waits, 100),
         service_level=service_level(calls, answer_within_s, short_abandon_s),
+        survey=ratings(calls),
+    )
+
+
+def ratings(calls: Sequence[CallTruth]) -> Ratings:
+    """Count what callers answered."""
+    csat = [rated.score for call in calls for rated in call.ratings if rated.kind == "csat"]
+    nps = [rated.score for call in calls for rated in call.ratings if rated.kind == "nps"]
+    satisfied = sum(score >= 4 for score in csat)
+    promoters, detractors = sum(score >= 9 for score in nps), sum(score <= 6 for score in nps)
+    share = _share(promoters - detractors, len(nps))
+    return Ratings(
+        offered=sum(call.survey_heard for call in calls),
+        answered=sum(bool(call.ratings) for call in calls),
+        csat_answers=len(csat),
+        satisfied=satisfied,
+        nps_answers=len(nps),
+        promoters=promoters,
+        detractors=detractors,
+        csat=_share(satisfied, len(csat)),
+        nps=None if share is None else 100 * share,
     )
 
 
@@ -234,12 +306,12 @@ def _wait_s(call: CallTruth) -> float:
 
 
 def _conversation_s(call: CallTruth) -> float:
-    if call.connected_at is None or call.ended_at is None:
+    if call.connected_at is None or call.conversation_ended_at is None:
         return 0.0
-    return max(call.ended_at - call.connected_at, 0.0)
+    return max(call.conversation_ended_at - call.connected_at, 0.0)
 
 
 def _wrap_up_s(call: CallTruth) -> float:
-    if call.ended_at is None or call.wrap_up_ended_at is None:
+    if call.conversation_ended_at is None or call.wrap_up_ended_at is None:
         return 0.0
-    return max(call.wrap_up_ended_at - call.ended_at, 0.0)
+    return max(call.wrap_up_ended_at - call.conversation_ended_at, 0.0)

@@ -5,7 +5,7 @@ in one transaction. What state follows which is the business of ``callcenter.acd
 is a compare-and-set on the state that the decision was made from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,7 +18,7 @@ from callcenter.storage.pool import Database
 
 SELECT = """
 SELECT a.agent_id, a.name, a.gateway, a.address, a.state, a.reason, a.state_since, a.next_state,
-       a.next_reason, a.call_id, a.offer_id, a.node_id, a.enabled,
+       a.next_reason, a.call_id, a.offer_id, a.node_id, a.enabled, a.skills,
        ARRAY(SELECT q.queue FROM callcenter.agent_queue AS q
              WHERE q.agent_id = a.agent_id ORDER BY q.queue) AS queues
 FROM callcenter.agent AS a
@@ -26,19 +26,23 @@ FROM callcenter.agent AS a
 GET = f"{SELECT} WHERE a.agent_id = $1"
 ALL = f"{SELECT} ORDER BY a.agent_id"
 
-CREATE = "INSERT INTO callcenter.agent (agent_id, name, gateway, address) VALUES ($1, $2, $3, $4)"
+CREATE = """
+INSERT INTO callcenter.agent (agent_id, name, gateway, address, skills) VALUES ($1, $2, $3, $4, $5)
+"""
 UPDATE = """
-UPDATE callcenter.agent SET name = $2, gateway = $3, address = $4, enabled = $5 WHERE agent_id = $1
+UPDATE callcenter.agent SET name = $2, gateway = $3, address = $4, skills = $5, enabled = $6
+WHERE agent_id = $1
 """
 # Sorted, so that processes that start together lock the rows in one order; a row that is right already is
 # not written.
 SYNC = """
-INSERT INTO callcenter.agent AS a (agent_id, name, gateway, address)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+INSERT INTO callcenter.agent AS a (agent_id, name, gateway, address, skills)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::jsonb[])
 ORDER BY 1
 ON CONFLICT (agent_id) DO UPDATE
-SET name = excluded.name, gateway = excluded.gateway, address = excluded.address
-WHERE (a.name, a.gateway, a.address) IS DISTINCT FROM (excluded.name, excluded.gateway, excluded.address)
+SET name = excluded.name, gateway = excluded.gateway, address = excluded.address, skills = excluded.skills
+WHERE (a.name, a.gateway, a.address, a.skills)
+      IS DISTINCT FROM (excluded.name, excluded.gateway, excluded.address, excluded.skills)
 """
 DROP_QUEUES = """
 DELETE FROM callcenter.agent_queue AS q
@@ -66,11 +70,17 @@ MOVE = """
 UPDATE callcenter.agent
 SET state = $6, reason = $7, next_state = $8, next_reason = $9,
     state_since = CASE WHEN (state, reason) = ($6, $7) THEN state_since ELSE clock_timestamp() END,
+    calls = CASE WHEN $2 = 'offline' THEN 0 ELSE calls END,
     call_id = CASE WHEN $10 THEN call_id END,
     offer_id = CASE WHEN $10 THEN offer_id END,
     node_id = CASE WHEN $10 THEN node_id END
 WHERE agent_id = $1 AND state = $2 AND state_since = $3
   AND next_state IS NOT DISTINCT FROM $4 AND next_reason = $5
+"""
+
+REST = """
+UPDATE callcenter.agent SET rest_until = now() + make_interval(secs => $3)
+WHERE agent_id = $1 AND offer_id = $2
 """
 
 
@@ -79,7 +89,7 @@ class AgentRecord:
     """One agent. ``state`` and ``next_state`` are values of ``callcenter.acd.presence.AgentState``.
 
     ``state_since`` is UTC on the database's clock; ``call_id``, ``offer_id`` and ``node_id`` are set while
-    a call is on. A disabled agent gets no calls.
+    a call is on. A disabled agent gets no calls. ``skills`` are levels by skill.
     """
 
     agent_id: str
@@ -96,6 +106,7 @@ class AgentRecord:
     offer_id: UUID | None
     node_id: UUID | None
     enabled: bool
+    skills: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,7 @@ class Agents:
             [agent.name or agent.id for agent in agents],
             [agent.gateway for agent in agents],
             [agent.address for agent in agents],
+            [agent.skills for agent in agents],
         ]
         async with self._database.transaction() as connection:
             await connection.execute(SYNC, *columns)
@@ -129,7 +141,7 @@ class Agents:
 
     async def create(self, agent: config.Agent) -> None:
         """Add an agent, offline; raises ``UsageError`` when the id is taken."""
-        values = agent.id, agent.name or agent.id, agent.gateway, agent.address
+        values = agent.id, agent.name or agent.id, agent.gateway, agent.address, agent.skills
         async with self._database.transaction() as connection:
             try:
                 await connection.execute(CREATE, *values)
@@ -140,8 +152,8 @@ class Agents:
     async def update(self, agent: config.Agent, *, enabled: bool = True) -> None:
         """Replace what is known about an agent, not what the agent is doing; raises ``NotFoundError``."""
         async with self._database.transaction() as connection:
-            values = agent.id, agent.name or agent.id, agent.gateway, agent.address, enabled
-            if await connection.execute(UPDATE, *values) == "UPDATE 0":
+            values = agent.id, agent.name or agent.id, agent.gateway, agent.address, agent.skills
+            if await connection.execute(UPDATE, *values, enabled) == "UPDATE 0":
                 raise NotFoundError(f"there is no agent {agent.id}")
             await self._set_queues(connection, [agent])
 
@@ -172,6 +184,10 @@ class Agents:
         was = seen.state, seen.state_since, seen.next_state, seen.next_reason
         new = to.state, to.reason, to.next_state, to.next_reason, to.keeps_call
         return await self._database.execute(MOVE, seen.agent_id, *was, *new) == "UPDATE 1"
+
+    async def rest(self, agent_id: str, offer_id: UUID, seconds: float) -> None:
+        """Make no offer to an agent for so long, if the agent is still on the call of this one."""
+        await self._database.execute(REST, agent_id, offer_id, seconds)
 
     async def _set_queues(self, connection: asyncpg.Connection, agents: Sequence[config.Agent]) -> None:
         pairs = [(agent.id, queue) for agent in agents for queue in agent.queues]

@@ -25,6 +25,7 @@ _CLOSED_BY = {
     EventType.ACW_ENDED: "wrap_up",
     EventType.CALL_ENDED: "call",
 }
+_PER_AGENT = frozenset({"offer", "wrap_up"})
 # In the order in which a living process would have written them.
 _ENDS = {
     "offer": (EventType.OFFER_CANCELLED, {"reason": DIED}),
@@ -51,17 +52,22 @@ def closing_events(events: Sequence[Event], seen_at: datetime | None, now: datet
     found = [
         replace(began, type=type_, at=at, data=data, event_id=None)
         for part, (type_, data) in _ENDS.items()
-        if (began := parts.get(part)) is not None
+        for (open_part, _), began in parts.items()
+        if open_part == part
     ]
     return [replace(event, seq=(last.seq or 0) + number) for number, event in enumerate(found, start=1)]
 
 
-def _open_parts(events: Sequence[Event]) -> dict[str, Event]:
-    """What has begun and not ended, each with the event that began it."""
-    parts: dict[str, Event] = {}
+def _open_parts(events: Sequence[Event]) -> dict[tuple[str, str | None], Event]:
+    """What has begun and not ended, by part and, where several agents may be at it, by agent."""
+    parts: dict[tuple[str, str | None], Event] = {}
     for event in events:
         if part := _OPENED_BY.get(event.type):
-            parts[part] = event
+            parts[part, _whose(part, event)] = event
         elif part := _CLOSED_BY.get(event.type):
-            parts.pop(part, None)
+            parts.pop((part, _whose(part, event)), None)
     return parts
+
+
+def _whose(part: str, event: Event) -> str | None:
+    return event.agent if part in _PER_AGENT else None

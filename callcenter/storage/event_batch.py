@@ -5,9 +5,10 @@ a larger id. A reader follows the announced spans, which come with the commit, o
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -43,9 +44,18 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[],
                      $8::text[], $9::timestamptz[])
 ON CONFLICT DO NOTHING
 """
+# The first queue and its time stay; what they are only changes when events are stored again.
 QUEUED = """
-UPDATE callcenter.call AS call SET queue = given.queue
-  FROM unnest($1::uuid[], $2::text[]) AS given (call_id, queue)
+UPDATE callcenter.call AS call
+   SET queue = given.queue, topic = coalesce(topic, given.first), queued_at = coalesce(queued_at, given.at)
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS given (call_id, queue, first, at)
+ WHERE call.call_id = given.call_id
+"""
+RESOLVED = """
+UPDATE callcenter.call AS call
+   SET agent_resolved = coalesce(given.by_agent, agent_resolved),
+       customer_resolved = coalesce(given.by_customer, customer_resolved)
+  FROM unnest($1::uuid[], $2::boolean[], $3::boolean[]) AS given (call_id, by_agent, by_customer)
  WHERE call.call_id = given.call_id
 """
 CONNECTED = """
@@ -91,15 +101,39 @@ async def store(connection: asyncpg.Connection, events: Sequence[Event]) -> Stor
 
 
 async def _project_progress(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
-    queued = {event.call_id: event.queue for event in events if event.type is EventType.QUEUE_ENTERED}
+    queued = [event for event in events if event.type is EventType.QUEUE_ENTERED]
     if queued:
-        await connection.execute(QUEUED, list(queued), list(queued.values()))
+        last = {event.call_id: event.queue for event in queued}
+        entered = {event.call_id: (event.queue, event.at) for event in reversed(queued)}
+        rows = [(call_id, queue, *entered[call_id]) for call_id, queue in last.items()]
+        await connection.execute(QUEUED, *_columns(rows))
     connected = [event for event in events if event.type is EventType.AGENT_CONNECTED]
     if connected:
         agents = {event.call_id: event.agent for event in connected}
         first = {event.call_id: event.at for event in reversed(connected)}
         at = [first[call_id] for call_id in agents]
         await connection.execute(CONNECTED, list(agents), list(agents.values()), at)
+    resolved = _resolved(events)
+    if resolved:
+        await connection.execute(RESOLVED, *_columns((call_id, *said) for call_id, said in resolved.items()))
+
+
+def _resolved(events: Sequence[Event]) -> dict[UUID | None, tuple[bool | None, bool | None]]:
+    """What agents and customers say last of each call, whether it was resolved."""
+    said: dict[UUID | None, tuple[bool | None, bool | None]] = {}
+    for event in events:
+        by_agent, by_customer = said.get(event.call_id, (None, None))
+        if event.type is EventType.ACW_ENDED and isinstance(event.data.get("resolved"), bool):
+            said[event.call_id] = event.data["resolved"], by_customer
+        elif event.type is EventType.SURVEY_ANSWERED and _is_yes_or_no(event.data):
+            said[event.call_id] = by_agent, event.data["score"] == 1
+    return said
+
+
+def _is_yes_or_no(answer: Mapping[str, Any]) -> bool:
+    """Whether a survey's question asked for it; one on a scale may be called ``resolved``, too."""
+    asked = answer.get("question") == "resolved" and answer.get("kind") not in ("csat", "nps", "words")
+    return asked and answer.get("score") in (0, 1)
 
 
 def _row(event: Event) -> tuple[Any, ...]:

@@ -1,23 +1,27 @@
 """The waiting line: who waits, who is offered to whom.
 
-Any process may match for all of them. Lock order everywhere: the entry, then the agent; the matching
-statement takes both but waits for neither. An offer is a pair of rows with one ``offer_id``: the agent
-``reserved`` or ``ringing``, the entry ``offered``; what ends it asks for both, so that a process that has
-slept cannot move an agent who was freed meanwhile. The trigger ``agent_changed`` logs and notifies.
+Any process may match for all of them, one at a time. Lock order everywhere: the entry, then the agents by
+name; the statement that claims pairs takes both but waits for neither. An offer is a pair of rows with one
+``offer_id``: the agent ``reserved`` or ``ringing``, the entry ``offered``; where all telephones ring, it is
+several agents with one entry. What ends an offer asks for both rows, so that a process that has slept cannot
+move an agent who was freed meanwhile. The trigger ``agent_changed`` logs and notifies.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+import asyncpg
 
 from callcenter import config
 from callcenter.errors import StorageError
 from callcenter.events import LeftReason
+from callcenter.queueing import needs_of
 from callcenter.storage import queue_sql as sql
 from callcenter.storage.pool import Database
-
-MATCH_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class AfterOffer:
 
 @dataclass(frozen=True, slots=True)
 class LineEntry:
-    """One caller in line; ``position`` counts from 1 within the queue."""
+    """One caller in line; ``position`` counts from 1 within the queue, ``offered_to`` are agents."""
 
     call_id: UUID
     node_id: UUID
@@ -82,8 +86,54 @@ class LineEntry:
     priority: int
     entered_at: datetime
     state: str
-    agent_id: str | None
+    offered_to: Sequence[str]
+    preferred_agent: str | None
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller brings along or asks for.
+
+    ``number`` is known again when it calls once more within the queue's ``redial_s``; empty when it is
+    withheld. ``skills`` come on top of what the queue needs. ``preferred_agent`` is waited for alone for
+    ``hold_s``, where it is ``None`` for as long as the queue says. A ``consult`` is no caller who waits, but
+    an agent who has one on hold and asks for a second agent.
+    """
+
+    number: str = ""
+    skills: Mapping[str, int] = field(default_factory=dict)
+    preferred_agent: str | None = None
+    hold_s: float | None = None
+    consult: bool = False
+
+
+NOTHING = Asked()
+
+
+class Round:
+    """One round of matching: what there is to match, and claiming what was decided."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def agents(self) -> list[asyncpg.Record]:
+        """The agents who may be asked and serve a queue with callers; ``now`` is the database's present."""
+        rows: list[asyncpg.Record] = await self._connection.fetch(sql.IDLE_AGENTS)
+        return rows
+
+    async def callers(
+        self, queues: Sequence[str], agents: Sequence[str], of_each: int
+    ) -> list[asyncpg.Record]:
+        """The first ``of_each`` callers of each class in these queues, and those held for these agents."""
+        rows: list[asyncpg.Record] = await self._connection.fetch(sql.FIRST_CALLERS, queues, of_each, agents)
+        return rows
+
+    async def claim(self, pairs: Sequence[tuple[int, str, UUID]]) -> list[Offer]:
+        """Make offers of entry, agent and new offer id; left out are those where either has changed."""
+        columns = [list(column) for column in zip(*pairs, strict=True)]
+        rows = await self._connection.fetch(sql.CLAIM_PAIRS, *columns)
+        return [Offer.from_json(row["offer"]) for row in rows]
 
 
 class QueueLine:
@@ -99,6 +149,7 @@ class QueueLine:
         queue: config.Queue,
         priority: int,
         since: datetime | None = None,
+        asked: Asked = NOTHING,
     ) -> Place | LeftReason:
         """Stand in line; ``LeftReason.FULL`` or ``EMPTY`` (nobody signed in) when the queue refuses.
 
@@ -106,9 +157,15 @@ class QueueLine:
         busy database took the other one in first. May be repeated after an outage: a call that stands in
         line already gets its own place.
         """
+        hold_s = queue.preferred_agent_s if asked.hold_s is None else asked.hold_s
         async with self._database.acquire() as connection:
             async with connection.transaction():
                 await connection.execute(sql.LOCK_QUEUE, queue.name)
+                if asked.number and queue.redial_s:
+                    kept = await connection.fetchval(
+                        sql.TAKE_LEFT_PLACE, asked.number, queue.name, queue.redial_s
+                    )
+                    since = min((at for at in (kept, since) if at is not None), default=None)
                 row = await connection.fetchrow(
                     sql.ENTER,
                     call_id,
@@ -118,6 +175,10 @@ class QueueLine:
                     queue.max_length,
                     queue.refuse_when_unstaffed,
                     since,
+                    json.dumps(needs_of(queue, asked.skills)),
+                    asked.preferred_agent,
+                    hold_s,
+                    asked.consult,
                 )
             if row["entered_at"] is None:
                 return LeftReason.FULL if row["is_full"] else LeftReason.EMPTY
@@ -125,28 +186,40 @@ class QueueLine:
             return Place(await connection.fetchval(sql.POSITION, call_id) or 1, row["entered_at"])
 
     async def rejoin(
-        self, call_id: UUID, node_id: UUID, queue: str, priority: int, entered_at: datetime
+        self,
+        call_id: UUID,
+        node_id: UUID,
+        queue: config.Queue,
+        priority: int,
+        entered_at: datetime,
+        asked: Asked = NOTHING,
     ) -> None:
         """Put back an entry that was lost while its caller still waits, at its old place."""
-        await self._database.execute(sql.REJOIN, call_id, node_id, queue, priority, entered_at)
+        needs = json.dumps(needs_of(queue, asked.skills))
+        await self._database.execute(sql.REJOIN, call_id, node_id, queue.name, priority, entered_at, needs)
+
+    async def remember_place(self, number: str, queue: str, entered_at: datetime) -> None:
+        """Keep the place of a caller who hung up for one who calls again from the same number."""
+        await self._database.execute(sql.LEAVE_PLACE, number, queue, entered_at)
+
+    async def staffed(self, queue: str) -> bool:
+        """Whether somebody who serves the queue is signed in."""
+        staffed: bool = await self._database.fetchval(sql.STAFFED, queue)
+        return staffed
 
     async def position(self, call_id: UUID) -> int | None:
         """The place in line, 1 is next; ``None`` for a call that is not in line."""
         position: int | None = await self._database.fetchval(sql.POSITION, call_id)
         return position
 
-    async def match(self) -> Offer | None:
-        """Claim the next pair of agent and caller and tell the caller's process.
+    @asynccontextmanager
+    async def matching(self) -> AsyncIterator[Round | None]:
+        """A round of matching; ``None`` while another process has one, which leaves nobody unmatched.
 
-        ``None`` when there is no pair. While others hold all the rows looked at, looks again.
+        Whatever happens meanwhile wakes that process, too, and it looks again when it is done.
         """
-        for _ in range(MATCH_ATTEMPTS):
-            row = await self._database.fetchrow(sql.MATCH)
-            if row is None:
-                return None
-            if row["offer"] is not None:
-                return Offer.from_json(row["offer"])
-        return None
+        async with self._database.transaction() as connection:
+            yield Round(connection) if await connection.fetchval(sql.TRY_LOCK) else None
 
     async def ring(self, offer: Offer) -> bool:
         """The agent is being called; false when the offer no longer stands."""
@@ -156,7 +229,7 @@ class QueueLine:
     async def accept(self, offer: Offer) -> bool:
         """The agent took the call: out of the line, talking; false when the offer no longer stands.
 
-        May be repeated after an outage.
+        Others whose telephones ring for the same offer are free again. May be repeated after an outage.
         """
         stands: bool = await self._database.fetchval(
             sql.ACCEPT, offer.call_id, offer.offer_id, offer.agent_id
@@ -164,11 +237,15 @@ class QueueLine:
         return stands
 
     async def take_back(self, offer: Offer, after: AfterOffer) -> bool:
-        """End an offer without a conversation: the caller keeps the place; false if it no longer stood."""
+        """End an offer without a conversation: the caller keeps the place; false if it no longer stood.
+
+        Where other telephones ring for the same offer, they go on.
+        """
         freed: int = await self._database.fetchval(
             sql.TAKE_BACK,
             offer.call_id,
             offer.offer_id,
+            offer.agent_id,
             after.state,
             after.reason,
             after.rest_s,
@@ -196,12 +273,13 @@ class QueueLine:
         """End offers that nobody has handled for so long; returns how many agents were freed."""
         freed = 0
         for row in await self._database.fetch(sql.STALE, older_than_s):
-            claim = row["call_id"], row["offer_id"]
+            claim = row["call_id"], row["offer_id"], row["agent_id"]
             count: int = await self._database.fetchval(sql.TAKE_BACK, *claim, "available", "", 0.0, 0.0)
             if count == 0:
                 count = await self._database.fetchval(sql.FREE_ALONE, row["agent_id"], row["offer_id"])
             freed += count
         await self._database.execute(sql.REQUEUE_ORPHANS)
+        await self._database.execute(sql.FORGET_PLACES)
         return freed
 
     async def drop_node(self, node_id: UUID) -> int:

@@ -13,18 +13,14 @@ _FREED_AVAILABLE = _FREED.format(state="'available'", reason="''")
 # The pair of an offer that still stands, locked in the order entry, agent.
 _CLAIM = """
 claim AS MATERIALIZED (
-    SELECT e.entry_id, a.agent_id
+    SELECT e.entry_id, e.offered_to, a.agent_id
     FROM callcenter.queue_entry AS e
-    JOIN callcenter.agent AS a ON a.agent_id = e.agent_id
+    JOIN callcenter.agent AS a ON a.agent_id = $3 AND a.agent_id = ANY (e.offered_to)
     WHERE e.call_id = $1 AND e.offer_id = $2 AND a.offer_id = $2 AND a.state IN ('reserved', 'ringing')
     FOR UPDATE OF e, a
 )
 """
 
-_MAY_BE_OFFERED = """
-    e.state = 'waiting'
-    AND (e.refused_until[array_position(e.refused_by, a.agent_id)] > now()) IS NOT TRUE
-"""
 _MAY_BE_ASKED = "a.state = 'available' AND a.enabled AND a.rest_until <= now()"
 
 _OFFER_JSON = """
@@ -34,20 +30,35 @@ json_build_object('offer_id', {o}.offer_id, 'call_id', {e}.call_id, 'node_id', {
 
 LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended('callcenter.queue ' || $1, 0))"
 
+# Who left this place may have it once.
+TAKE_LEFT_PLACE = """
+DELETE FROM callcenter.left_place
+WHERE number = $1 AND queue = $2 AND left_at > clock_timestamp() - make_interval(secs => $3)
+RETURNING entered_at
+"""
+
 # A statement of its own after the lock, so that it sees who entered before.
 ENTER = """
 WITH line AS (
-    SELECT count(*) >= $5 AS is_full FROM callcenter.queue_entry WHERE queue = $3 AND call_id <> $1
+    SELECT count(*) >= $5 AS is_full FROM callcenter.queue_entry
+    WHERE queue = $3 AND call_id <> $1 AND NOT consult
 ),
 staff AS (
     SELECT EXISTS (
         SELECT FROM callcenter.agent_queue AS q JOIN callcenter.agent AS a USING (agent_id)
         WHERE q.queue = $3 AND a.enabled AND a.state <> 'offline') AS is_there
 ),
+-- Nobody is held for an agent who is not at work.
+hold AS (
+    SELECT clock_timestamp() + make_interval(secs => $10) AS until
+    FROM callcenter.agent AS a
+    WHERE a.agent_id = $9 AND $10 > 0 AND a.enabled AND a.state <> 'offline'
+),
 -- The update changes nothing; it is there to return the row of a call that stands in line already.
 entered AS (
-    INSERT INTO callcenter.queue_entry (call_id, node_id, queue, priority, entered_at)
-    SELECT $1, $2, $3, $4, least($7::timestamptz, clock_timestamp())
+    INSERT INTO callcenter.queue_entry
+           (call_id, node_id, queue, priority, entered_at, needs, preferred_agent, held_until, consult)
+    SELECT $1, $2, $3, $4, least($7::timestamptz, clock_timestamp()), $8, $9, (SELECT until FROM hold), $11
       FROM line, staff WHERE NOT is_full AND (is_there OR NOT $6)
     ON CONFLICT (call_id) DO UPDATE SET node_id = excluded.node_id
     RETURNING entered_at
@@ -59,77 +70,117 @@ FROM line LEFT JOIN entered ON true LEFT JOIN woken ON true
 
 REJOIN = """
 WITH entered AS (
-    INSERT INTO callcenter.queue_entry (call_id, node_id, queue, priority, entered_at)
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (call_id) DO NOTHING RETURNING 1
+    INSERT INTO callcenter.queue_entry (call_id, node_id, queue, priority, entered_at, needs)
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (call_id) DO NOTHING RETURNING 1
 )
 SELECT pg_notify('acd', '') FROM entered
 """
 
+# By -priority, as the index has it.
 POSITION = """
 SELECT 1 + (
     SELECT count(*) FROM callcenter.queue_entry AS other
-    WHERE other.queue = me.queue AND other.priority >= me.priority
+    WHERE other.queue = me.queue AND -other.priority <= -me.priority
       AND (other.priority > me.priority
            OR (other.entered_at, other.entry_id) < (me.entered_at, me.entry_id)))
 FROM callcenter.queue_entry AS me WHERE me.call_id = $1
 """
 
-MATCH = f"""
--- Who would be next, read without locks: the first callers of each queue that the longest idle agents
--- serve. More than one, because others may be claiming the first at this moment. Agents are sorted before
--- the callers are looked up, so that the look-up ends with the first agents who have any.
-WITH candidate AS MATERIALIZED (
-    SELECT a.agent_id, a.state_since, first.entry_id, first.priority, first.entered_at
-    FROM (
-        SELECT a.agent_id, a.state_since FROM callcenter.agent AS a
-        WHERE {_MAY_BE_ASKED} AND EXISTS (SELECT FROM callcenter.queue_entry WHERE state = 'waiting')
-        ORDER BY a.state_since, a.agent_id
-        OFFSET 0
-    ) AS a
+LEAVE_PLACE = """
+INSERT INTO callcenter.left_place (number, queue, entered_at) VALUES ($1, $2, $3)
+ON CONFLICT (number, queue) DO UPDATE SET entered_at = excluded.entered_at, left_at = excluded.left_at
+"""
+FORGET_PLACES = "DELETE FROM callcenter.left_place WHERE left_at < now() - interval '1 hour'"
+STAFFED = """
+SELECT EXISTS (
+    SELECT FROM callcenter.agent_queue AS q JOIN callcenter.agent AS a USING (agent_id)
+    WHERE q.queue = $1 AND a.enabled AND a.state <> 'offline')
+"""
+
+# What follows is one round of matching; the rule itself is ``callcenter.acd.policy``.
+
+# The first callers of a class come out of the index in their order; the planner, which cannot know how many
+# there are, would rather read and sort them all.
+TRY_LOCK = """
+SELECT pg_try_advisory_xact_lock(hashtextextended('callcenter.match', 0)),
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)
+"""
+
+IDLE_AGENTS = f"""
+-- The queues with callers, by a loose index scan: one look-up for each, however long the lines are.
+WITH RECURSIVE name AS (
+    (SELECT queue FROM callcenter.queue_entry ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.queue FROM callcenter.queue_entry AS e
+            WHERE e.queue > name.queue ORDER BY e.queue LIMIT 1)
+    FROM name WHERE name.queue IS NOT NULL
+)
+SELECT a.agent_id, a.state_since, a.skills, a.calls, a.offered_at, clock_timestamp() AS now,
+       ARRAY(SELECT q.queue FROM callcenter.agent_queue AS q
+             WHERE q.agent_id = a.agent_id AND q.queue IN (SELECT queue FROM name)) AS queues
+FROM callcenter.agent AS a
+WHERE {_MAY_BE_ASKED} AND EXISTS (
+    SELECT FROM callcenter.agent_queue AS q
+    WHERE q.agent_id = a.agent_id AND q.queue IN (SELECT queue FROM name))
+"""
+
+_CALLER = """
+e.entry_id, e.queue, e.priority, e.entered_at, e.needs, e.preferred_agent, e.held_until,
+e.refused_by, e.refused_until
+"""
+
+# $1: the queues that free agents serve, $2: how many callers of each class, $3: the free agents.
+FIRST_CALLERS = f"""
+WITH RECURSIVE class AS (
+    SELECT head.* FROM unnest($1::text[]) AS served (queue)
     CROSS JOIN LATERAL (
-        SELECT head.entry_id, head.priority, head.entered_at
-        FROM callcenter.agent_queue AS q
-        CROSS JOIN LATERAL (
-            SELECT e.entry_id, e.priority, e.entered_at
-            FROM callcenter.queue_entry AS e
-            WHERE e.queue = q.queue AND {_MAY_BE_OFFERED}
-            ORDER BY e.priority DESC, e.entered_at, e.entry_id
-            LIMIT 4
-        ) AS head
-        WHERE q.agent_id = a.agent_id
-        ORDER BY head.priority DESC, head.entered_at, head.entry_id
-        LIMIT 4
-    ) AS first
-    ORDER BY a.state_since, a.agent_id
-    FETCH FIRST 16 ROWS WITH TIES
-),
--- The first of them that nobody else is claiming, as the rows are now.
-pair AS MATERIALIZED (
-    SELECT a.agent_id, e.entry_id, e.call_id, e.node_id, o.offer_id,
-           {_OFFER_JSON.format(o="o", e="e")} AS offer
-    FROM candidate AS c
-    JOIN callcenter.agent AS a ON a.agent_id = c.agent_id
-    JOIN callcenter.queue_entry AS e ON e.entry_id = c.entry_id
-    CROSS JOIN (SELECT gen_random_uuid() AS offer_id) AS o
-    WHERE {_MAY_BE_ASKED} AND a.state_since = c.state_since AND {_MAY_BE_OFFERED}
-    ORDER BY c.state_since, c.agent_id, c.priority DESC, c.entered_at, c.entry_id
-    LIMIT 1
+        SELECT e.queue, -e.priority AS rank, e.needs FROM callcenter.queue_entry AS e
+        WHERE e.queue = served.queue ORDER BY -e.priority, e.needs LIMIT 1) AS head
+    UNION ALL
+    SELECT following.* FROM class
+    CROSS JOIN LATERAL (
+        SELECT e.queue, -e.priority AS rank, e.needs FROM callcenter.queue_entry AS e
+        WHERE e.queue = class.queue AND (-e.priority, e.needs) > (class.rank, class.needs)
+        ORDER BY -e.priority, e.needs LIMIT 1) AS following
+)
+SELECT first.* FROM class
+CROSS JOIN LATERAL (
+    SELECT {_CALLER} FROM callcenter.queue_entry AS e
+    WHERE e.queue = class.queue AND -e.priority = class.rank AND e.needs = class.needs
+      AND e.state = 'waiting' AND (e.held_until > now()) IS NOT TRUE
+    ORDER BY e.entered_at, e.entry_id LIMIT $2) AS first
+UNION ALL
+SELECT {_CALLER} FROM callcenter.queue_entry AS e
+WHERE e.preferred_agent = ANY ($3::text[]) AND e.held_until > now()
+  AND e.queue = ANY ($1) AND e.state = 'waiting'
+"""
+
+CLAIM_PAIRS = f"""
+-- What is decided: $1 entries, $2 agents, $3 offers. Who has changed since, or is being changed, is left out.
+WITH pair AS MATERIALIZED (
+    SELECT wanted.place, wanted.offer_id, e.entry_id, e.call_id, e.node_id, a.agent_id,
+           {_OFFER_JSON.format(o="wanted", e="e")} AS offer
+    FROM unnest($1::bigint[], $2::text[], $3::uuid[])
+         WITH ORDINALITY AS wanted (entry_id, agent_id, offer_id, place)
+    JOIN callcenter.queue_entry AS e ON e.entry_id = wanted.entry_id
+    JOIN callcenter.agent AS a ON a.agent_id = wanted.agent_id
+    WHERE e.state = 'waiting' AND {_MAY_BE_ASKED}
     FOR UPDATE OF e, a SKIP LOCKED
 ),
 reserved AS (
     UPDATE callcenter.agent AS a
-    SET state = 'reserved', reason = '', state_since = clock_timestamp(),
+    SET state = 'reserved', reason = '', state_since = clock_timestamp(), offered_at = clock_timestamp(),
         call_id = pair.call_id, offer_id = pair.offer_id, node_id = pair.node_id
     FROM pair WHERE a.agent_id = pair.agent_id
 ),
 offered AS (
     UPDATE callcenter.queue_entry AS e
-    SET state = 'offered', agent_id = pair.agent_id, offer_id = pair.offer_id
-    FROM pair WHERE e.entry_id = pair.entry_id
+    SET state = 'offered', offered_to = given.agents, offer_id = given.offer_id
+    FROM (SELECT entry_id, offer_id, array_agg(agent_id ORDER BY place) AS agents
+          FROM pair GROUP BY entry_id, offer_id) AS given
+    WHERE e.entry_id = given.entry_id
 )
--- No row: nobody to match. A row without an offer: others hold all the candidates.
-SELECT pair.offer, CASE WHEN pair.offer IS NOT NULL THEN pg_notify('offer', pair.offer) END AS told
-FROM (SELECT FROM candidate LIMIT 1) AS any_candidate LEFT JOIN pair ON true
+SELECT offer, pg_notify('offer', offer) AS told FROM pair ORDER BY place
 """
 
 RING = """
@@ -147,9 +198,19 @@ ACCEPT = f"""
 WITH {_CLAIM},
 served AS (DELETE FROM callcenter.queue_entry AS e USING claim WHERE e.entry_id = claim.entry_id),
 connected AS (
-    UPDATE callcenter.agent AS a SET state = 'talking', reason = '', state_since = clock_timestamp()
+    UPDATE callcenter.agent AS a
+    SET state = 'talking', reason = '', state_since = clock_timestamp(), calls = a.calls + 1
     FROM claim WHERE a.agent_id = claim.agent_id
     RETURNING 1
+),
+-- Those whose telephones rang as well.
+others AS MATERIALIZED (
+    SELECT a.agent_id FROM claim JOIN callcenter.agent AS a ON a.agent_id = ANY (claim.offered_to)
+    WHERE a.agent_id <> claim.agent_id AND a.offer_id = $2 AND a.state IN ('reserved', 'ringing')
+    ORDER BY a.agent_id FOR UPDATE OF a
+),
+spared AS (
+    UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE} FROM others WHERE a.agent_id = others.agent_id
 )
 -- The second half is true when this is a repetition of one that had succeeded.
 SELECT EXISTS (SELECT FROM connected) OR EXISTS (
@@ -159,10 +220,13 @@ SELECT EXISTS (SELECT FROM connected) OR EXISTS (
 
 TAKE_BACK = f"""
 WITH {_CLAIM},
--- Refusals that have run out are dropped, so that an agent is in the list once.
+-- While other telephones ring the offer stands. Refusals that have run out are dropped, so that an agent is
+-- in the list once.
 back AS (
     UPDATE callcenter.queue_entry AS e
-    SET state = 'waiting', agent_id = NULL, offer_id = NULL,
+    SET state = CASE WHEN cardinality(e.offered_to) > 1 THEN 'offered' ELSE 'waiting' END,
+        offer_id = CASE WHEN cardinality(e.offered_to) > 1 THEN e.offer_id END,
+        offered_to = array_remove(e.offered_to, claim.agent_id),
         refused_by = ARRAY(
             SELECT r.who FROM unnest(e.refused_by, e.refused_until) WITH ORDINALITY AS r (who, until, n)
             WHERE r.until > now() AND r.who <> claim.agent_id ORDER BY r.n
@@ -170,13 +234,14 @@ back AS (
         refused_until = ARRAY(
             SELECT r.until FROM unnest(e.refused_by, e.refused_until) WITH ORDINALITY AS r (who, until, n)
             WHERE r.until > now() AND r.who <> claim.agent_id ORDER BY r.n
-        ) || (now() + make_interval(secs => $6))
+        ) || (now() + make_interval(secs => $7)),
+        held_until = CASE WHEN e.preferred_agent = claim.agent_id THEN NULL ELSE e.held_until END
     FROM claim WHERE e.entry_id = claim.entry_id
 ),
 freed AS (
     UPDATE callcenter.agent AS a
-    SET {_FREED.format(state="$3", reason="$4")},
-        rest_until = CASE WHEN $5 > 0 THEN now() + make_interval(secs => $5) ELSE a.rest_until END
+    SET {_FREED.format(state="$4", reason="$5")},
+        rest_until = CASE WHEN $6 > 0 THEN now() + make_interval(secs => $6) ELSE a.rest_until END
     FROM claim WHERE a.agent_id = claim.agent_id
     RETURNING 1
 ),
@@ -187,17 +252,17 @@ SELECT count(told) FROM woken
 
 LEAVE = f"""
 WITH gone AS (
-    DELETE FROM callcenter.queue_entry WHERE call_id = $1 RETURNING agent_id, offer_id
+    DELETE FROM callcenter.queue_entry WHERE call_id = $1 RETURNING offered_to, offer_id
 ),
 claimed AS (
-    SELECT agent_id, offer_id FROM gone UNION SELECT $2::text, $3::uuid
+    SELECT unnest(offered_to) AS agent_id, offer_id FROM gone UNION SELECT $2::text, $3::uuid
 ),
 -- Read anew under the lock: the offer may be younger than this statement's snapshot, so nothing of the
 -- agent but the key may be asked before.
 held AS MATERIALIZED (
     SELECT a.agent_id, a.state, a.offer_id = claimed.offer_id AS is_ours
     FROM claimed JOIN callcenter.agent AS a ON a.agent_id = claimed.agent_id
-    FOR UPDATE OF a
+    ORDER BY a.agent_id FOR UPDATE OF a
 )
 UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE}
 FROM held
@@ -207,8 +272,9 @@ WHERE a.agent_id = held.agent_id AND held.is_ours AND held.state IN ('reserved',
 OFFERS = f"""
 SELECT {_OFFER_JSON.format(o="e", e="e")} AS offer
 FROM callcenter.queue_entry AS e
-JOIN callcenter.agent AS a ON a.agent_id = e.agent_id AND a.offer_id = e.offer_id
+JOIN callcenter.agent AS a ON a.agent_id = ANY (e.offered_to) AND a.offer_id = e.offer_id
 WHERE e.node_id = $1 AND e.state = 'offered' AND a.state = 'reserved'
+ORDER BY e.entry_id, array_position(e.offered_to, a.agent_id)
 """
 
 CALLS = "SELECT call_id FROM callcenter.queue_entry WHERE node_id = $1"
@@ -229,9 +295,10 @@ SELECT count(*) FROM freed
 
 REQUEUE_ORPHANS = """
 WITH requeued AS (
-    UPDATE callcenter.queue_entry AS e SET state = 'waiting', agent_id = NULL, offer_id = NULL
+    UPDATE callcenter.queue_entry AS e SET state = 'waiting', offered_to = '{}', offer_id = NULL
     WHERE e.state = 'offered' AND NOT EXISTS (
-        SELECT FROM callcenter.agent AS a WHERE a.agent_id = e.agent_id AND a.offer_id = e.offer_id)
+        SELECT FROM callcenter.agent AS a
+        WHERE a.agent_id = ANY (e.offered_to) AND a.offer_id = e.offer_id)
     RETURNING 1
 )
 SELECT pg_notify('acd', '') FROM requeued
@@ -243,8 +310,8 @@ DROP_CALLERS = "DELETE FROM callcenter.queue_entry WHERE node_id = $1 RETURNING 
 FREE_NODE = f"UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE} WHERE a.node_id = $1"
 
 ENTRIES = """
-SELECT call_id, node_id, queue, priority, entered_at, state, agent_id,
+SELECT call_id, node_id, queue, priority, entered_at, state, offered_to, preferred_agent,
        row_number() OVER (PARTITION BY queue ORDER BY priority DESC, entered_at, entry_id) AS position
-FROM callcenter.queue_entry WHERE $1::text IS NULL OR queue = $1
+FROM callcenter.queue_entry WHERE NOT consult AND ($1::text IS NULL OR queue = $1)
 ORDER BY queue, position
 """

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from callcenter.events import Outcome
+from callcenter.storage.closures import MAX_MESSAGE_LENGTH
 
 MAX_PAGE = 200
 
@@ -97,10 +98,40 @@ class CallQuery(Span):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 
-class TransferBody(Body):
-    """Where a call goes: a telephone number."""
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
 
-    to: Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
+
+class TransferBody(Body):
+    """Where a call goes: to exactly one of ``number``, ``queue`` and ``agent``; ``to`` is a ``number``, too.
+
+    ``warm`` asks first: the caller is on hold until the transfer is completed or cancelled.
+    """
+
+    number: Number | None = None
+    to: Number | None = None
+    queue: Name | None = None
+    agent: Name | None = None
+    mode: Literal["blind", "warm"] = "blind"
+
+    @model_validator(mode="after")
+    def _goes_to_one(self) -> Self:
+        given = [each for each in (self.number, self.to, self.queue, self.agent) if each is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of number, queue and agent is needed")
+        if self.mode == "warm" and self.telephone is not None:
+            raise ValueError("a transfer to a number is blind")
+        return self
+
+    @property
+    def telephone(self) -> str | None:
+        """The number, whatever it was called."""
+        return self.number or self.to
+
+
+class MonitorBody(Body):
+    """How a supervisor takes part in a call."""
+
+    mode: Literal["listen", "whisper", "barge"]
 
 
 class AgentEvent(StrEnum):
@@ -134,7 +165,8 @@ class AgentBody(Body):
     name: Annotated[Text, Field(min_length=1, max_length=200)]
     gateway: Literal["twilio", "asterisk"]
     address: Annotated[Text, Field(min_length=1, max_length=200)]
-    queues: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    queues: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    skills: Annotated[dict[Name, Annotated[int, Field(ge=1, le=10)]], Field(max_length=20)] = Field({})
 
 
 class Call(Answer):
@@ -273,6 +305,14 @@ class RecordingList(Answer):
     recordings: list[Recording]
 
 
+class EstimatedWait(Answer):
+    """How long somebody would wait who came now: half of them up to ``p50_s``, nine of ten ``p90_s``."""
+
+    method: str
+    p50_s: Seconds
+    p90_s: Seconds
+
+
 class QueueState(Answer):
     """A waiting line now. ``oldest_at`` is when the one who waits longest came in."""
 
@@ -280,6 +320,7 @@ class QueueState(Answer):
     waiting: int
     longest_wait_s: Seconds
     oldest_at: Time | None
+    estimated_wait: EstimatedWait | None
 
 
 class QueueList(Answer):
@@ -289,7 +330,7 @@ class QueueList(Answer):
 
 
 class QueueEntry(Answer):
-    """One caller in line; ``position`` counts from 1."""
+    """One caller in line; ``position`` counts from 1, ``offered_to`` are agents whose telephones ring."""
 
     call_id: UUID
     position: int
@@ -297,13 +338,20 @@ class QueueEntry(Answer):
     entered_at: Time
     wait_s: Seconds
     state: str
-    agent_id: str | None
+    offered_to: list[str]
+    preferred_agent: str | None
 
 
 class QueueDetail(QueueState):
-    """A waiting line with everyone in it."""
+    """A waiting line with everyone in it, and how it is served.
+
+    ``version`` rises with each change; ``in_file``: the settings file names the queue.
+    """
 
     entries: list[QueueEntry]
+    settings: dict[str, Any]
+    version: int
+    in_file: bool
 
 
 class Agent(Answer):
@@ -317,6 +365,7 @@ class Agent(Answer):
     gateway: str
     address: str
     queues: list[str]
+    skills: dict[str, int]
     state: str
     reason: str
     since: Time
@@ -328,6 +377,51 @@ class AgentList(Answer):
     """All agents."""
 
     agents: list[Agent]
+
+
+class ClosureQuery(Query):
+    """Which closure: of a queue, of a flow, or, without either, of all."""
+
+    queue: Name | None = None
+    flow: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.queue is not None and self.flow is not None:
+            raise ValueError("a queue and a flow cannot be named together")
+        return self
+
+
+class ClosureBody(Body):
+    """What is to be closed, what callers hear, and when it ends by itself."""
+
+    queue: Name | None = None
+    flow: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    message: Annotated[Text, Field(max_length=MAX_MESSAGE_LENGTH)] = ""
+    until: Annotated[Time, Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.queue is not None and self.flow is not None:
+            raise ValueError("a queue and a flow cannot be named together")
+        return self
+
+
+class Closure(Answer):
+    """One closure. ``name`` is the queue's or the flow's; without ``until`` somebody must open again."""
+
+    scope: str
+    name: str
+    message: str
+    since: Time
+    by: str
+    until: Time | None
+
+
+class ClosureList(Answer):
+    """What is closed at the moment."""
+
+    closures: list[Closure]
 
 
 class Check(Answer):

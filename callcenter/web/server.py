@@ -8,15 +8,21 @@ from pathlib import Path
 
 from aiohttp import web
 
+from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.config import Settings
+from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
+from callcenter.storage.closures import Closures
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.web import middleware
 from callcenter.web.auth import Authenticator, TokenLookup
 from callcenter.web.live import LiveHub
@@ -25,13 +31,17 @@ from callcenter.web.ports import CallControl
 from callcenter.web.principal import Principal, Role
 from callcenter.web.routes.agents import AgentRoutes
 from callcenter.web.routes.calls import CallRoutes
+from callcenter.web.routes.closure import ClosureRoutes
 from callcenter.web.routes.document import DocumentRoutes
+from callcenter.web.routes.handovers import HandoverRoutes
 from callcenter.web.routes.health import HealthRoutes, ReadinessChecks, counted
 from callcenter.web.routes.live import LiveRoutes
 from callcenter.web.routes.pages import Pages
+from callcenter.web.routes.quality import QualityRoutes
 from callcenter.web.routes.queues import QueueRoutes
 from callcenter.web.routes.recordings import RecordingRoutes
 from callcenter.web.routes.reports import ReportRoutes
+from callcenter.web.routes.wait_report import WaitReportRoutes
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -53,7 +63,11 @@ class WebServices:
     recordings_dir: Path
     agents: Agents
     queue_line: QueueLine
+    queues: Queues
+    queue_rows: QueueRows
     reports: Reports
+    waits: WaitTimes
+    wait_estimates: WaitEstimates
     users: Users
     hub: LiveHub
     control: CallControl
@@ -99,16 +113,27 @@ def build_app(services: WebServices, routes: Iterable[web.AbstractRouteDef] = ()
 
 
 def _api(services: WebServices) -> list[web.AbstractRouteDef]:
-    names = [queue.name for queue in services.settings.queues]
+    skills = services.settings.skills
     thresholds, now = services.settings.metrics, services.now
     return [
         *CallRoutes(
             services.calls, services.transcripts, services.control, now, thresholds.short_abandon_s
         ).routes(),
+        *HandoverRoutes(services.calls, services.agents, services.control).routes(),
         *RecordingRoutes(services.recordings, services.calls, services.recordings_dir).routes(),
-        *QueueRoutes(services.queue_line, now, names).routes(),
-        *AgentRoutes(services.agents, services.control, names).routes(),
+        *QueueRoutes(
+            services.queue_line, services.queues, services.queue_rows, now, skills, services.waits
+        ).routes(),
+        *AgentRoutes(services.agents, services.control, services.queues, skills).routes(),
         *ReportRoutes(services.reports, thresholds, now).routes(),
+        *ClosureRoutes(
+            Closures(services.database),
+            now,
+            lambda: services.queues.names,
+            [route.flow.stem for route in services.settings.routes],
+        ).routes(),
+        *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
+        *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),
     ]
 

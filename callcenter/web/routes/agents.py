@@ -6,6 +6,7 @@ from aiohttp import web
 
 from callcenter import config
 from callcenter.acd.presence import AgentEvent, AgentState
+from callcenter.acd.queues import Queues
 from callcenter.acd.roster import Roster
 from callcenter.errors import NotFoundError, TransitionError
 from callcenter.storage.agents import AgentRecord, Agents
@@ -25,13 +26,14 @@ _EVENTS = {
 
 
 class AgentRoutes:
-    """Agents. ``queues`` are the names an agent may serve."""
+    """Agents. ``queues`` are the ones an agent may serve, ``skills`` the names of those one may have."""
 
-    def __init__(self, agents: Agents, control: CallControl, queues: Collection[str]) -> None:
+    def __init__(self, agents: Agents, control: CallControl, queues: Queues, skills: Collection[str]) -> None:
         self._agents = agents
         self._roster = Roster(agents)
         self._control = control
-        self._queues = frozenset(queues)
+        self._queues = queues
+        self._skills = frozenset(skills)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Where they answer."""
@@ -57,9 +59,10 @@ class AgentRoutes:
         """Make an agent (201) or replace what is known about one (200); needs the role admin."""
         principal_of(request).require_admin()
         body = parse_body(models.AgentBody, await request.read(), request.content_type)
-        unknown = sorted(set(body.queues) - self._queues)
-        if unknown:
+        if unknown := sorted(set(body.queues) - set(self._queues.names)):
             raise InvalidError(f"queues: no such queue: {', '.join(unknown)}", "queues")
+        if unknown := sorted(set(body.skills) - self._skills):
+            raise InvalidError(f"skills: no such skill: {', '.join(unknown)}", "skills")
         agent = config.Agent(id=name_of(request, "agent"), **body.model_dump())
         status = 200
         try:
@@ -89,7 +92,7 @@ class AgentRoutes:
         agent = await self._agents.get(agent_id)
         if agent.state != AgentState.WRAP_UP or agent.call_id is None:
             raise TransitionError("a disposition can be given during wrap-up only")
-        await self._control.control(agent.call_id, "disposition", disposition)
+        await self._control.control(agent.call_id, "disposition", agent=agent_id, disposition=disposition)
 
 
 def _agent(record: AgentRecord, principal: Principal) -> models.Agent:
@@ -99,6 +102,7 @@ def _agent(record: AgentRecord, principal: Principal) -> models.Agent:
         gateway=record.gateway,
         address=record.address if principal.may_see(record.agent_id) else "",
         queues=list(record.queues),
+        skills=dict(record.skills),
         state=record.state,
         reason=record.reason,
         since=record.state_since,

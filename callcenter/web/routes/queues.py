@@ -1,59 +1,136 @@
-"""``/api/v1/queues``: who waits where, and for how long."""
+"""``/api/v1/queues``: who waits where and for how long, and how each queue is served."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import ConfigDict, Field
 
-from callcenter.errors import NotFoundError
+from callcenter.acd.queues import Queues
+from callcenter.acd.wait_time import Estimate
+from callcenter.acd.waits import WaitTimes
+from callcenter.queueing import Queue, Strategy
 from callcenter.storage.queue_line import LineEntry, QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.web import models
-from callcenter.web.params import answer, name_of
+from callcenter.web.body import parse_body
+from callcenter.web.errors import InvalidError
+from callcenter.web.params import answer, name_of, principal_of
+
+
+class QueueBody(Queue):
+    """A queue as an administrator describes one; what is left out is as in a file that leaves it out.
+
+    Who serves it is the agents' business, its name is in the address. With ``version`` nothing happens when
+    the queue has been changed since; 0 stands for a queue that does not exist yet.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    name: models.Name = Field("unnamed", exclude=True)
+    strategy: Annotated[Strategy, Field(strict=False)] = Strategy.LONGEST_IDLE
+    version: int | None = Field(None, ge=0, exclude=True)
 
 
 class QueueRoutes:
-    """Waiting lines. ``names`` are the configured ones, listed also when nobody waits."""
+    """Waiting lines. ``skills`` are the names of those that a queue may ask for."""
 
-    def __init__(self, line: QueueLine, now: Callable[[], datetime], names: Collection[str]) -> None:
+    def __init__(
+        self,
+        line: QueueLine,
+        queues: Queues,
+        rows: QueueRows,
+        now: Callable[[], datetime],
+        skills: Collection[str],
+        waits: WaitTimes,
+    ) -> None:
         self._line = line
+        self._queues = queues
+        self._rows = rows
         self._now = now
-        self._names = frozenset(names)
+        self._skills = frozenset(skills)
+        self._waits = waits
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Where they answer."""
-        return [web.get("/api/v1/queues", self.list), web.get("/api/v1/queues/{name}", self.get)]
+        return [
+            web.get("/api/v1/queues", self.list),
+            web.get("/api/v1/queues/{name}", self.get),
+            web.put("/api/v1/queues/{name}", self.put),
+            web.delete("/api/v1/queues/{name}", self.delete),
+        ]
 
     async def list(self, _request: web.Request) -> web.Response:
         """All waiting lines."""
         entries = await self._line.entries()
         now = self._now()
-        names = sorted(self._names | {entry.queue for entry in entries})
-        queues = [models.QueueState(**_state(name, _of(name, entries), now)) for name in names]
+        names = sorted({*self._queues.names, *(entry.queue for entry in entries)})
+        waits = await self._waits.of_newcomers()
+        queues = [
+            models.QueueState(**_state(name, _of(name, entries), now, waits.get(name))) for name in names
+        ]
         return answer(models.QueueList(queues=queues))
 
     async def get(self, request: web.Request) -> web.Response:
         """One waiting line with everyone in it."""
+        return await self._detail(name_of(request, "queue"))
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Make a queue (201) or change one (200) for all who enter it from now on; needs the role admin."""
+        principal_of(request).require_admin()
         name = name_of(request, "queue")
+        body = parse_body(QueueBody, await request.read(), request.content_type)
+        for field, where in (("name", "the address"), ("agents", "PUT /api/v1/agents/{id}")):
+            if field in body.model_fields_set:
+                raise InvalidError(f"{field}: belongs into {where}", field)
+        if unknown := sorted(set(body.needs) - self._skills):
+            raise InvalidError(f"needs: no such skill: {', '.join(unknown)}", "needs")
+        queue = Queue(name=name, **body.model_dump())
+        version = await self._rows.put(queue, body.version)
+        await self._queues.renew()
+        return await self._detail(name, 201 if version == 1 else 200)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Remove a queue that neither the settings file nor anybody uses; needs the role admin."""
+        principal_of(request).require_admin()
+        await self._rows.delete(name_of(request, "queue"))
+        await self._queues.renew()
+        return web.Response(status=204)
+
+    async def _detail(self, name: str, status: int = 200) -> web.Response:
+        record = self._queues.record(name)
         entries = await self._line.entries(name)
-        if name not in self._names and not entries:
-            raise NotFoundError(f"there is no queue {name}")
-        now = self._now()
-        inside = [_entry(entry, now) for entry in entries]
-        return answer(models.QueueDetail(**_state(name, entries, now), entries=inside))
+        now, waits = self._now(), await self._waits.of_newcomers()
+        detail = models.QueueDetail(
+            **_state(name, entries, now, waits.get(name)),
+            entries=[_entry(entry, now) for entry in entries],
+            settings=record.queue.model_dump(mode="json", exclude={"name", "agents"}),
+            version=record.version,
+            in_file=record.in_file,
+        )
+        return answer(detail, status)
 
 
 def _of(name: str, entries: Sequence[LineEntry]) -> list[LineEntry]:
     return [entry for entry in entries if entry.queue == name]
 
 
-def _state(name: str, entries: Sequence[LineEntry], now: datetime) -> dict[str, object]:
+def _state(name: str, entries: Sequence[LineEntry], now: datetime, wait: Estimate | None) -> dict[str, Any]:
     oldest_at = min((entry.entered_at for entry in entries), default=None)
     return {
         "name": name,
         "waiting": len(entries),
         "oldest_at": oldest_at,
         "longest_wait_s": 0.0 if oldest_at is None else _age_s(oldest_at, now),
+        "estimated_wait": None if wait is None else _estimated(wait),
     }
+
+
+def _estimated(wait: Estimate) -> models.EstimatedWait | None:
+    if wait.p50_s is None or wait.p90_s is None:
+        return None
+    return models.EstimatedWait(method=wait.method.value, p50_s=wait.p50_s, p90_s=wait.p90_s)
 
 
 def _entry(entry: LineEntry, now: datetime) -> models.QueueEntry:
@@ -64,7 +141,8 @@ def _entry(entry: LineEntry, now: datetime) -> models.QueueEntry:
         entered_at=entry.entered_at,
         wait_s=_age_s(entry.entered_at, now),
         state=entry.state,
-        agent_id=entry.agent_id,
+        offered_to=list(entry.offered_to),
+        preferred_agent=entry.preferred_agent,
     )
 
 

@@ -7,8 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from callcenter import config
+from callcenter.acd.matcher import Matcher
+from callcenter.acd.policy import QueueRule
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.roster import Roster
+from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import Offer, Place, QueueLine
@@ -18,10 +21,12 @@ from callcenter.storage.queue_line import Offer, Place, QueueLine
 class Center:
     database: Database
     node_id: UUID = field(default_factory=uuid4)
+    rules: dict[str, QueueRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.agents = Agents(self.database)
         self.line = QueueLine(self.database)
+        self.matcher = Matcher(self.line, lambda: self.rules, SkillTree({}))
         self.roster = Roster(self.agents)
 
     async def agent(self, name: str, queues: str = "sales", *, idle_s: float | None = 0) -> str:
@@ -45,8 +50,13 @@ class Center:
         assert isinstance(place, Place)
         return call_id
 
+    async def match(self) -> Offer | None:
+        """The next offer, where one can be made."""
+        offers = await self.matcher.match(at_most=1)
+        return offers[0] if offers else None
+
     async def offer(self) -> Offer:
-        offer = await self.line.match()
+        offer = await self.match()
         assert offer is not None
         return offer
 

@@ -10,15 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from callcenter import config
-from callcenter.acd.dispatcher import Dispatcher, LineRefusedError, Offer
+from callcenter.acd.dispatcher import Dispatcher, LineRefusedError
 from callcenter.acd.presence import AgentEvent
 from callcenter.errors import StorageError
 from callcenter.events import LeftReason
-from callcenter.storage import queue_sql
 from callcenter.storage.agents import Agents
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import Database
-from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queue_line import QueueLine, Round
 
 E = AgentEvent
 SALES = config.Queue(name="sales")
@@ -37,7 +36,7 @@ class Node:
 
 
 @asynccontextmanager
-async def a_node(url: str, **options: float) -> AsyncIterator[Node]:
+async def a_node(url: str, **options: Any) -> AsyncIterator[Node]:
     node_id = uuid4()
     async with (
         Database.connect(url, pool_size=4) as database,
@@ -253,6 +252,28 @@ async def test_wrap_up_ends_by_time_or_by_the_agent(center: Any, node: Node) -> 
     assert await node.dispatcher.wait_wrap_up("ada", ticket.call_id, 30)
 
 
+async def test_a_call_that_comes_to_the_same_agent_twice_moves_the_agent_by_the_later_offer(
+    center: Any, node: Node
+) -> None:
+    call_id, offers = uuid4(), []
+    await center.agent("ada")
+    for _ in range(2):
+        async with node.wait(call_id=call_id) as ticket:
+            offers.append(await ticket.offer())
+            assert await ticket.accepted(offers[-1])
+        if len(offers) == 1:
+            await node.dispatcher.release("ada", call_id, offers[0].offer_id)
+    first, second = (offer.offer_id for offer in offers)
+    assert not await node.dispatcher.wrap_up("ada", call_id, first)
+    await node.dispatcher.release("ada", call_id, first)
+    assert await center.state("ada") == ("talking", "")
+    assert await node.dispatcher.wrap_up("ada", call_id, second)
+    assert await node.dispatcher.wait_wrap_up("ada", call_id, 30, first)
+    assert not await node.dispatcher.wait_wrap_up("ada", call_id, 0.05, second)
+    await node.dispatcher.release("ada", call_id, second)
+    assert await center.state("ada") == ("available", "")
+
+
 async def test_a_call_that_is_over_cannot_move_the_agent(center: Any, node: Node) -> None:
     await center.agent("ada")
     async with node.wait() as first:
@@ -288,12 +309,14 @@ async def test_an_offer_made_by_another_process_reaches_the_ticket(center: Any, 
     async with node.wait() as ticket:
         async with center.database.transaction() as connection:
             await connection.execute("UPDATE callcenter.agent SET state = 'available'")
-            made = Offer.from_json((await connection.fetchrow(queue_sql.MATCH))["offer"])
+            round_ = Round(connection)
+            (row,) = await round_.callers(["sales"], ["ada"], 1)
+            (made,) = await round_.claim([(row["entry_id"], "ada", uuid4())])
         assert await asyncio.wait_for(ticket.offer(), 0.9) == made
 
 
 async def test_a_forgotten_offer_is_swept(center: Any, database_url: str) -> None:
-    async with a_node(database_url, stale_offer_s=0.3, poll_s=0.05) as node, node.wait() as ticket:
+    async with a_node(database_url, stale_offer_s=lambda: 0.3, poll_s=0.05) as node, node.wait() as ticket:
         await center.agent("ada")
         forgotten = await ticket.offer()
         again = await asyncio.wait_for(ticket.offer(), 5)

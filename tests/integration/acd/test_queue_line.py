@@ -10,7 +10,6 @@ from callcenter.acd.presence import AgentEvent, AgentState, Presence, step
 from callcenter.acd.ticket import AFTER
 from callcenter.errors import StorageError
 from callcenter.events import LeftReason
-from callcenter.storage import queue_sql
 from callcenter.storage.queue_line import AfterOffer, Offer, Place
 
 E = AgentEvent
@@ -78,10 +77,10 @@ async def test_an_unstaffed_queue_refuses_where_it_is_told_to(center: Any) -> No
 
 
 async def test_nobody_to_match(center: Any) -> None:
-    assert await center.line.match() is None
+    assert await center.match() is None
     await center.agent("ada", "billing")
     await center.caller("sales")
-    assert await center.line.match() is None
+    assert await center.match() is None
 
 
 async def test_a_match_reserves_both(center: Any) -> None:
@@ -97,7 +96,7 @@ async def test_a_match_reserves_both(center: Any) -> None:
         center.node_id,
     )
     assert (await row(center, call_id))["state"] == "offered"
-    assert await center.line.match() is None
+    assert await center.match() is None
     assert await center.line.offers_of(center.node_id) == [offer]
     assert await center.line.offers_of(uuid4()) == []
 
@@ -110,7 +109,7 @@ async def test_who_is_not_available_gets_nobody(center: Any, state: str) -> None
     if state == "disabled":
         await center.agents.update(config.Agent(id="ada", address="2001", queues=["sales"]), enabled=False)
     await center.caller()
-    assert await center.line.match() is None
+    assert await center.match() is None
 
 
 async def test_an_accepted_offer(center: Any) -> None:
@@ -168,7 +167,7 @@ async def test_each_refusal_runs_out_by_itself(center: Any) -> None:
     call_id = await center.caller()
     for _ in range(2):
         await center.line.take_back(await center.offer(), AFTER["rejected"])
-    assert await center.line.match() is None
+    assert await center.match() is None
     await center.database.execute(
         "UPDATE callcenter.queue_entry SET refused_until[1] = now() - interval '1 second'"
     )
@@ -195,9 +194,9 @@ async def test_who_cannot_be_reached_rests(center: Any) -> None:
     await center.caller()
     await center.line.take_back(await center.offer(), AFTER["failed"])
     assert (await center.state("ada"))[0] == "available"
-    assert await center.line.match() is None
+    assert await center.match() is None
     await center.database.execute("UPDATE callcenter.agent SET rest_until = now()")
-    assert await center.line.match() is not None
+    assert await center.match() is not None
 
 
 WISHES = [(None, ""), ("break", "lunch"), ("offline", "home")]
@@ -281,7 +280,7 @@ async def test_leaving_races_with_matching(center: Any) -> None:
     await center.agent("ada")
     for _ in range(60):
         call_id = await center.caller()
-        await asyncio.gather(center.line.match(), center.line.leave(call_id), center.line.match())
+        await asyncio.gather(center.match(), center.line.leave(call_id), center.match())
         assert await row(center, call_id) is None
         assert await center.state("ada") == ("available", "")
 
@@ -289,8 +288,8 @@ async def test_leaving_races_with_matching(center: Any) -> None:
 async def test_leaving_waits_for_a_match_that_is_not_committed(center: Any) -> None:
     await center.agent("ada")
     call_id = await center.caller()
-    async with center.database.transaction() as connection:
-        assert await connection.fetchrow(queue_sql.MATCH)
+    async with center.line.matching() as round_:
+        assert await claim_first(round_)
         leaving = asyncio.create_task(center.line.leave(call_id))
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
         for _ in range(500):
@@ -302,25 +301,43 @@ async def test_leaving_waits_for_a_match_that_is_not_committed(center: Any) -> N
     assert await center.state("ada") == ("available", "")
 
 
+async def claim_first(round_: Any) -> list[Offer]:
+    """What a matcher does who knows one agent and one caller."""
+    agents = await round_.agents()
+    callers = await round_.callers(["sales"], [agents[0]["agent_id"]], 1)
+    offers: list[Offer] = await round_.claim([(callers[0]["entry_id"], agents[0]["agent_id"], uuid4())])
+    return offers
+
+
 async def test_two_processes_race_for_one_agent(center: Any) -> None:
     await center.agent("ada")
     calls = [await center.caller() for _ in range(20)]
     for call_id in calls:
-        offers = [o for o in await asyncio.gather(*(center.line.match() for _ in range(4))) if o]
+        offers = [o for o in await asyncio.gather(*(center.match() for _ in range(4))) if o]
         assert [offer.call_id for offer in offers] == [call_id]
         assert await center.line.accept(offers[0])
         await center.roster.signal("ada", E.RELEASE, call_id=call_id)
 
 
-async def test_who_is_being_claimed_is_passed_over_and_the_next_is_taken(center: Any) -> None:
+async def test_while_one_process_matches_others_stand_aside(center: Any) -> None:
+    await center.agent("ada")
+    await center.caller()
+    async with center.line.matching() as round_:
+        assert round_ is not None
+        assert await center.match() is None
+    assert await center.match() is not None
+
+
+async def test_who_is_being_changed_is_passed_over_and_the_next_is_taken(center: Any) -> None:
     await center.agent("ada", idle_s=9)
     await center.agent("ben", idle_s=5)
     first, second = await center.caller(), await center.caller()
     async with center.database.transaction() as connection:
-        one = Offer.from_json((await connection.fetchrow(queue_sql.MATCH))["offer"])
-        two = await center.offer()
-        assert await center.line.match() is None
-    assert [(one.agent_id, one.call_id), (two.agent_id, two.call_id)] == [("ada", first), ("ben", second)]
+        await connection.execute("SELECT FROM callcenter.queue_entry WHERE call_id = $1 FOR UPDATE", first)
+        (offer,) = await center.matcher.match()
+        assert (offer.agent_id, offer.call_id) == ("ben", second)
+        assert await center.match() is None
+    assert (await center.offer()).call_id == first
 
 
 async def test_a_sweep_spares_what_is_young(center: Any) -> None:
@@ -365,7 +382,7 @@ async def test_a_lost_entry_comes_back_at_its_place(center: Any) -> None:
     lost = await row(center, first)
     await center.database.execute("DELETE FROM callcenter.queue_entry WHERE call_id = $1", first)
     for _ in range(2):
-        await center.line.rejoin(first, center.node_id, "sales", 0, lost["entered_at"])
+        await center.line.rejoin(first, center.node_id, config.Queue(name="sales"), 0, lost["entered_at"])
     assert [await center.line.position(call) for call in (first, second)] == [1, 2]
 
 
@@ -376,7 +393,7 @@ async def test_entries(center: Any) -> None:
     offer = await center.offer()
     entries = await center.line.entries()
     assert [(e.call_id, e.position) for e in entries] == [(third, 1), (second, 1), (first, 2)]
-    assert (entries[1].state, entries[1].agent_id) == ("offered", offer.agent_id)
+    assert (entries[1].state, entries[1].offered_to) == ("offered", [offer.agent_id])
     assert [e.call_id for e in await center.line.entries("billing")] == [third]
     assert await center.line.entries("none") == []
 

@@ -10,34 +10,42 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from asr import Recognition, Recognizer, Speech, Urgency, Word
+from asr import Confirmer, Recognition, Recognizer, Speech, Urgency, Word
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
+from callcenter.acd.queues import Queues
 from callcenter.acd.roster import Roster
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.events import Event
+from callcenter.events import Event, EventType
 from callcenter.flows import load_flow
+from callcenter.lookup import Lookups
 from callcenter.media.frame import PacedBy
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
+from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import LegInfo, LegSink
 from callcenter.telephony.shell import new_token
 
@@ -70,6 +78,7 @@ class Telephone:
     def __init__(self, token: str, paced_by: PacedBy = PacedBy.US) -> None:
         self.info = LegInfo(uuid4().hex, "twilio", uuid4().hex, token, paced_by)
         self.heard = 0
+        self.sound = bytearray()
         self.closed = asyncio.Event()
         self.sink: LegSink | None = None
         self.is_clearing = asyncio.Event()
@@ -78,6 +87,7 @@ class Telephone:
 
     async def send_audio(self, pcm16: bytes) -> None:
         self.heard += 1
+        self.sound += pcm16
 
     async def send_mark(self, name: str) -> bool:
         return False
@@ -142,19 +152,21 @@ class Center:
     calls: Calls
     network: Network
     events: list[Event]
+    line: QueueLine
+    queue_rows: QueueRows
 
-    async def call(self) -> Telephone:
+    async def call(self, number: str = CALLER) -> Telephone:
         """Somebody calls."""
         token = new_token()
         await self.services.leg_tokens.announce(
-            token, kind="caller", gateway="twilio", from_number=CALLER, to_number="+12025550199", ttl_s=60
+            token, kind="caller", gateway="twilio", from_number=number, to_number="+12025550199", ttl_s=60
         )
         caller = Telephone(token)
         caller.sink = await self.supervisor.accept(caller)
         return caller
 
-    async def agent(self, name: str = "alice") -> None:
-        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=["sales"]))
+    async def agent(self, name: str = "alice", queue: str = "sales") -> None:
+        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=[queue]))
         await self.roster.signal(name, AgentEvent.SIGN_IN)
 
     async def look(self, name: str = "alice") -> AgentRecord:
@@ -175,6 +187,34 @@ class Center:
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
 
+    async def dialled(self, times: int) -> None:
+        """Wait until so many telephones have been rung."""
+        await soon(lambda: len(self.network.tokens) >= times)
+
+    async def command(self, name: str, **arguments: str) -> None:
+        """What somebody asks of the only call through the API."""
+        await self.relay.control(self.call_id(), name, **arguments)
+
+    def data(self, type_: str) -> list[dict[str, Any]]:
+        """The payloads of all events of a type."""
+        return [dict(event.data) for event in self.events if event.type.value == type_]
+
+    async def in_line(self, count: int) -> None:
+        """Wait until so many stand in line and know it."""
+        async with asyncio.timeout(5):
+            while len(await self.line.entries()) != count:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for entry in await self.line.entries():
+            await soon(lambda call_id=entry.call_id: self._entered(call_id))
+
+    def _entered(self, call_id: UUID) -> bool:
+        return any(e.call_id == call_id and e.type is EventType.QUEUE_ENTERED for e in self.events)
+
+    async def numbers_in_line(self) -> list[str]:
+        """Who waits, in the order in which they are served."""
+        numbers = {e.call_id: e.data["from"] for e in self.events if e.type is EventType.CALL_STARTED}
+        return [numbers[entry.call_id] for entry in await self.line.entries()]
+
     def call_id(self) -> UUID:
         call_id = self.events[0].call_id
         assert call_id is not None
@@ -191,6 +231,10 @@ class Center:
 
     async def hears_of(self, *types: str) -> None:
         await soon(lambda: set(types) <= set(self.types()))
+
+    async def hears(self, type_: str, times: int) -> None:
+        """Wait until something has happened so often."""
+        await soon(lambda: self.types().count(type_) >= times)
 
     async def over(self) -> None:
         await soon(lambda: self.supervisor.calls == 0)
@@ -234,6 +278,7 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
         async def open_(
             flow: str = FLOW,
             recognizer: Recognizer | None = None,
+            confirmer: Confirmer | None = None,
             queues: Sequence[str] = ("sales",),
             **queue: Any,
         ) -> Center:
@@ -245,13 +290,17 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
                 recording=config.Recording(format="wav"),
                 prompts=config.Prompts(folder=voices if voices.exists() else None),
             )
-            return await _open(stack, database_url, settings, recognizer)
+            return await _open(stack, database_url, settings, recognizer, confirmer)
 
         yield open_
 
 
 async def _open(
-    stack: AsyncExitStack, url: str, settings: config.Settings, recognizer: Recognizer | None
+    stack: AsyncExitStack,
+    url: str,
+    settings: config.Settings,
+    recognizer: Recognizer | None,
+    confirmer: Confirmer | None,
 ) -> Center:
     enter, node_id, events = stack.enter_async_context, uuid4(), list[Event]()
     database = await enter(Database.connect(url, pool_size=5))
@@ -264,6 +313,9 @@ async def _open(
         events.append(event)
         log.append(event)
 
+    rows = QueueRows(database)
+    await rows.sync(settings.queues)
+    queues = await enter(Queues(rows, listener))
     services = CallServices(
         node_id=node_id,
         settings=settings,
@@ -272,7 +324,10 @@ async def _open(
         flows={"*": load_flow(settings.data_dir / "flow.yaml", {queue.name for queue in settings.queues})},
         gateways={"twilio": network},
         background=await enter(Background(1)),
-        dispatcher=await enter(Dispatcher(QueueLine(database), agents, listener, node_id, poll_s=0.1)),
+        queues=queues,
+        dispatcher=await enter(
+            Dispatcher(QueueLine(database), agents, listener, node_id, rules=queues.rules, poll_s=0.1)
+        ),
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
         recorder=await enter(RecordingWriter()),
@@ -281,8 +336,13 @@ async def _open(
         transcripts=Transcripts(database),
         leg_tokens=LegTokens(database),
         recognizer=recognizer,
-        confirmer=None,
+        confirmer=confirmer,
         partials=await enter(Partials(Messages(database))),
+        waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+        wait_estimates=WaitEstimates(database),
+        look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
+        closures=await enter(ClosureBoard(Closures(database), listener)),
+        history=History(database),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept
@@ -291,7 +351,19 @@ async def _open(
     relay = CallRelay(node_id, supervisor, calls, services.leg_tokens, Messages(database), ["+1"])
     await enter(relay.attached(listener, services.background))
     stack.push_async_callback(supervisor.drain, 0)
-    return Center(database, services, supervisor, relay, Roster(agents), agents, calls, network, events)
+    return Center(
+        database,
+        services,
+        supervisor,
+        relay,
+        Roster(agents),
+        agents,
+        calls,
+        network,
+        events,
+        QueueLine(database),
+        rows,
+    )
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ async def test_the_result_of_a_call_can_be_noted_after_its_end(open_center: Any)
     caller.hang_up()
     await center.until("wrap_up")
     await center.stored("call.ended")
-    await center.relay.control(call_id, "disposition", "sold")
+    await center.relay.control(call_id, "disposition", agent="alice", disposition="sold")
     await center.roster.signal("alice", AgentEvent.READY)
     await center.over()
     assert center.events[-1].data == {"disposition": "sold"}
@@ -160,7 +160,7 @@ async def test_a_command_under_way_is_answered_when_the_call_is_cut(open_center:
     await center.call()
     await center.hears_of("agent.connected")
     await center.stored("call.started")
-    asked = asyncio.create_task(center.relay.control(center.call_id(), "transfer", "+12025550177"))
+    asked = asyncio.create_task(center.relay.control(center.call_id(), "transfer", number="+12025550177"))
     await center.network.transfers.wait()
     await center.supervisor.drain(0)
     with pytest.raises(TransitionError):

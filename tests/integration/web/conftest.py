@@ -13,9 +13,13 @@ import pytest
 from aiohttp import ClientSession, web
 from playwright.async_api import Browser, async_playwright
 
+from callcenter.acd.matcher import Matcher
+from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.config import Agent, Metrics, Queue, Settings
 from callcenter.errors import NotFoundError, TransitionError
 from callcenter.events import Event, EventType
+from callcenter.queueing import Skill, SkillTree
 from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
@@ -25,9 +29,11 @@ from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
+from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts, TranscriptSegment
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.web.access_log import AccessLog
 from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
@@ -41,15 +47,15 @@ CALLER = "+15125550142"
 class RecordedControl:
     """The call side: remembers what it was asked, refuses what it was told to refuse."""
 
-    asked: list[tuple[UUID, str, str]] = field(default_factory=list)
+    asked: list[tuple[UUID, str, dict[str, str]]] = field(default_factory=list)
     refuse: str = ""
 
-    async def control(self, call_id: UUID, command: str, argument: str = "") -> None:
+    async def control(self, call_id: UUID, command: str, **arguments: str) -> None:
         if self.refuse == "state":
             raise TransitionError("a call that is queued cannot hold")
         if self.refuse == "gone":
             raise NotFoundError(f"there is no call {call_id} in progress")
-        self.asked.append((call_id, command, argument))
+        self.asked.append((call_id, command, arguments))
 
 
 @dataclass
@@ -61,6 +67,7 @@ class Floor:
     transcripts: Transcripts
     line: QueueLine
     messages: Messages
+    matcher: Matcher
     node_id: UUID = field(default_factory=uuid4)
     _seq: dict[UUID, int] = field(default_factory=dict)
 
@@ -68,6 +75,7 @@ class Floor:
         self,
         call_id: UUID,
         kind: EventType,
+        /,
         *,
         queue: str | None = None,
         agent: str | None = None,
@@ -177,6 +185,7 @@ class Site:
 
 
 SETTINGS = Settings(
+    skills={"refunds": Skill(), "japanese": Skill()},
     queues=[Queue(name="sales"), Queue(name="support")],
     agents=[
         Agent(id="ann", name="Ann", gateway="twilio", address="+15125550101", queues=["sales"]),
@@ -199,7 +208,10 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         clock = await enter(DatabaseClock(database))
         log = await enter(EventLog(database))
         listener = await enter(Listener(database))
-        hub = await enter(LiveHub(LiveFeed(database, [queue.name for queue in SETTINGS.queues])))
+        rows = QueueRows(database)
+        await rows.sync(SETTINGS.queues)
+        queues = await enter(Queues(rows, listener))
+        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names, SETTINGS.metrics)))
         hub.attach(listener)
         await listener.settled()
         agents, users, line = Agents(database), Users(database), QueueLine(database)
@@ -218,7 +230,11 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             recordings_dir=tmp_path / "recordings",
             agents=agents,
             queue_line=line,
+            queues=queues,
+            queue_rows=rows,
             reports=Reports(database),
+            waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+            wait_estimates=WaitEstimates(database),
             users=users,
             hub=hub,
             control=control,
@@ -235,7 +251,8 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         await tcp.start()
         port = runner.addresses[0][1]
         client = await enter(ClientSession())
-        floor = Floor(clock, log, services.transcripts, line, Messages(database))
+        matcher = Matcher(line, queues.rules, SkillTree({}))
+        floor = Floor(clock, log, services.transcripts, line, Messages(database), matcher)
         yield Site(f"http://127.0.0.1:{port}", client, services, control, floor, tokens, ready)
 
 

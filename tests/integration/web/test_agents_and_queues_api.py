@@ -45,8 +45,7 @@ async def wrapping_up(site: Any, agent: str = "ann") -> Any:
     call_id = await site.floor.start()
     await site.send("POST", f"{AGENTS}/{agent}/state", {"event": "sign_in"})
     await site.floor.queued(call_id)
-    offer = await site.floor.line.match()
-    assert offer is not None
+    (offer,) = await site.floor.matcher.match()
     assert await site.floor.line.ring(offer)
     assert await site.floor.line.accept(offer)
     await Roster(site.services.agents).signal(agent, AgentEvent.FINISH_CONVERSATION)
@@ -60,7 +59,7 @@ async def test_ready_ends_the_wrap_up_with_a_disposition(site: Any) -> None:
     body = {"event": "ready", "disposition": "sold"}
     status, agent = await site.send("POST", f"{AGENTS}/ann/state", body, "agent")
     assert (status, agent["state"], agent["call_id"]) == (200, "available", None)
-    assert site.control.asked == [(call_id, "disposition", "sold")]
+    assert site.control.asked == [(call_id, "disposition", {"agent": "ann", "disposition": "sold"})]
 
 
 async def test_a_disposition_without_a_wrap_up_is_a_conflict(site: Any) -> None:

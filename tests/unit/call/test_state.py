@@ -43,6 +43,11 @@ def test_every_state_is_in_the_table_and_can_be_reached() -> None:
     assert reached == set(S)
 
 
+def test_the_caller_goes_on_after_a_conversation_held_or_not() -> None:
+    assert [state for state in S if I.RELEASE in TABLE[state]] == [S.TALKING, S.HELD, S.CONSULTING]
+    assert after(S.TALKING, I.RELEASE) is after(S.HELD, I.RELEASE) is S.IVR
+
+
 def test_only_who_talks_can_be_held() -> None:
     assert [state for state in S if I.HOLD in TABLE[state]] == [S.TALKING]
     assert [state for state in S if I.RESUME in TABLE[state]] == [S.HELD]

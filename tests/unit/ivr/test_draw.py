@@ -23,7 +23,16 @@ def test_a_flow_and_its_sub_flows_are_drawn() -> None:
     assert main < after
     for name in ("welcome", "main-menu", "account", "billing", "long-wait", "message", "closed"):
         assert name in drawn[main:after]
-    for label in ("1", "9", "office open", "else", "no input, no match", "timeout", "key *"):
+    for label in (
+        "1 “sales”",
+        "9 “opening hours”",
+        "“customer service”",
+        "office open",
+        "else",
+        "no input, no match",
+        "timeout",
+        "key *",
+    ):
         assert label in drawn[main:after]
     for name in ("who", "offer", "call-again", "return", "number withheld"):
         assert name in drawn[after:]

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -233,26 +234,51 @@ QUEUE = """
         priority: 5
         announce_position: false
         exit_key: "#"
+        callback_key: "1"
+        skills: {japanese: 2}
+        preferred_agent: "{called}"
         timeout: timeout
         empty: empty
         full: full
         closed: closed
         key: key
+        callback: callback
+        answered: answered
       timeout: {kind: hangup, reason: timed_out}
       empty: {kind: hangup, reason: closed}
       full: {kind: hangup, reason: full}
       closed: {kind: hangup, reason: closed}
       key: {kind: hangup}
+      callback: {kind: hangup}
+      answered: {kind: hangup}
 """
 
 
-@pytest.mark.parametrize("reason", list(QueueExit))
+def joined(caller: Any, *, comes_back: bool) -> JoinQueue:
+    return JoinQueue(
+        "sales",
+        5,
+        "#",
+        False,
+        comes_back=comes_back,
+        skills={"japanese": 2},
+        preferred_agent=caller.engine.variables["called"],
+        callback_key="1",
+    )
+
+
+@pytest.mark.parametrize("reason", [reason for reason in QueueExit if reason != "answered"])
 def test_queue_has_a_target_for_each_way_out(call, reason: QueueExit) -> None:
     caller = call(QUEUE)
-    assert caller.start() == [Entered("flow", "wait"), JoinQueue("sales", 5, "#", False)]
+    assert caller.start() == [Entered("flow", "wait"), joined(caller, comes_back=True)]
     caller.feed(QueueEnded(reason))
     assert caller.path == ["wait", str(reason)]
     assert caller.engine.ended
+
+
+def test_a_queue_without_the_way_answered_keeps_the_caller(call) -> None:
+    caller = call(QUEUE.replace("answered: answered", "").replace("answered: {kind: hangup}", ""))
+    assert caller.start()[-1] == joined(caller, comes_back=False)
 
 
 def test_keys_mean_nothing_in_a_queue(call) -> None:

@@ -16,11 +16,20 @@ from ivr import (
     HangUp,
     HungUp,
     JoinQueue,
+    Listen,
+    LookedUp,
+    LookUp,
+    NotHeard,
     Play,
     Played,
     QueueEnded,
     QueueExit,
+    RecordWords,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
     StartTimer,
+    StopListening,
     StopPlaying,
     Timeout,
     Transfer,
@@ -33,6 +42,7 @@ from ivr import (
 CONFIGS = Path(__file__).parents[3] / "configs" / "ivr"
 EVERYTHING = check(Path(__file__).with_name("everything.yaml"))
 MAIN = check(CONFIGS / "main.yaml")
+SPOKEN = check(Path(__file__).with_name("spoken.yaml"))
 
 
 class Session:
@@ -41,6 +51,7 @@ class Session:
     def __init__(self) -> None:
         self.playing: int | None = None
         self.timer: int | None = None
+        self.listen: int | None = None
         self.away: Action | None = None
         self.ended = False
 
@@ -62,12 +73,24 @@ class Session:
                 case CancelTimer(timer_id):
                     assert self.timer == timer_id
                     self.timer = None
-                case JoinQueue() | Voicemail() | Transfer():
+                case Listen(listen_id, _, hot_words, language):
+                    assert self.listen is None
+                    assert len(hot_words) <= 100
+                    assert language in ("en", "ja")
+                    self.listen = listen_id
+                case StopListening():
+                    assert self.listen is not None
+                    self.listen = None
+                case JoinQueue() | Voicemail() | RecordWords() | Transfer() | LookUp():
+                    assert self.listen is None
+                    assert self.away is None
                     self.away = action
                 case HangUp():
+                    assert self.listen is None
                     self.ended = True
         under_way = [thing for thing in (self.playing, self.timer, self.away) if thing is not None]
-        assert self.ended or len(under_way) == 1
+        beside = isinstance(self.away, LookUp) and self.playing is not None
+        assert self.ended or len(under_way) == (2 if beside else 1)
 
     def before(self, event: Event) -> None:
         """What the outside world has done by the time the event comes."""
@@ -78,9 +101,11 @@ class Session:
                 self.timer = None
             case QueueEnded() if isinstance(self.away, JoinQueue):
                 self.away = None
-            case VoicemailEnded() if isinstance(self.away, Voicemail):
+            case VoicemailEnded() if isinstance(self.away, Voicemail | RecordWords):
                 self.away = None
             case TransferFailed() if isinstance(self.away, Transfer):
+                self.away = None
+            case LookedUp(lookup_id) if isinstance(self.away, LookUp) and lookup_id == self.away.lookup_id:
                 self.away = None
             case HungUp():
                 self.ended = True
@@ -90,8 +115,10 @@ class Session:
         match self.away:
             case JoinQueue():
                 return QueueEnded(reason)
-            case Voicemail():
+            case Voicemail() | RecordWords():
                 return VoicemailEnded(2.0)
+            case LookUp(lookup_id) if self.playing is None or digit in "01":
+                return LookedUp(lookup_id, {"name": "Ann"} if digit == "1" else None)
             case Transfer():
                 return TransferFailed()
         if self.playing is not None:
@@ -106,14 +133,51 @@ surprise = st.one_of(
     st.sampled_from(QueueExit).map(QueueEnded),
     st.builds(Played, st.integers(0, 20)),
     st.builds(Timeout, st.integers(0, 20)),
+    st.builds(LookedUp, st.integers(0, 20), st.sampled_from([None, {"name": "Ann"}])),
     st.sampled_from([Played(), VoicemailEnded(2.0), TransferFailed(), Digit(""), Digit("12")]),
 )
+WORDS = (
+    "sales",
+    "support",
+    "sales and support",
+    "sail",
+    "only words",
+    "english",
+    "japanese",
+    "日本語",
+    "サポート",
+    "yes",
+    "no",
+    "no, sales",
+    "operator",
+    "agents",
+    "say that again",
+    "one two",
+    "one two three four five",
+    "twelve blah",
+    "more",
+    "red",
+    "When will I get my refund?",
+    "my refund",
+    "Where is my order?",
+    "that's all",
+    "the weather",
+    "",
+)
+voice = st.one_of(
+    st.builds(Speech, st.sampled_from(WORDS), st.sampled_from([0.3, 0.6, 1.0])),
+    st.builds(Speech, st.sampled_from(WORDS), st.just(0.9), st.integers(0, 40)),
+    st.just(SpeechStarted()),
+    st.just(SpeechEnded()),
+    st.builds(NotHeard, st.sampled_from([None, 3, 7])),
+)
+conversations = st.lists(st.one_of(awaited, awaited, voice, voice, voice, surprise), min_size=15, max_size=60)
 Step = Event | tuple[str, QueueExit]
 calls = st.lists(st.one_of(awaited, awaited, awaited, surprise), min_size=15, max_size=60)
 
 
-def run(flow: Flow, caller: str, steps: list[Step], last: Event | None) -> None:
-    engine, session = Engine(flow, {}, caller, "+12025550100"), Session()
+def run(flow: Flow, caller: str, steps: list[Step], last: Event | None, hears: bool = False) -> None:
+    engine, session = Engine(flow, {}, caller, "+12025550100", hears=hears), Session()
     now = datetime(2025, 3, 29, 22, 59, 57, tzinfo=UTC)  # just before midnight in Berlin
     session.carry_out(engine.start(now))
     for step in [*steps, *([last] if last else [])]:
@@ -139,3 +203,8 @@ def test_the_engine_never_hangs_in_the_air(
     flow: Flow, caller: str, steps: list[Step], last: Event | None
 ) -> None:
     run(flow, caller, steps, last)
+
+
+@given(st.sampled_from([EVERYTHING, MAIN, SPOKEN, SPOKEN]), conversations, st.booleans())
+def test_nor_does_it_when_people_speak(flow: Flow, steps: list[Step], hears: bool) -> None:
+    run(flow, "+12025550123", steps, None, hears)

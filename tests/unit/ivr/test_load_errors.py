@@ -92,7 +92,10 @@ def test_the_flow_that_the_mistakes_are_made_in_is_good(write) -> None:
     assert list(flow.nodes) == ["hello", "ask", "number", "where", "wait", "over", "box", "sub", "bye"]
 
 
-KINDS = "play, menu, gather, branch, set, queue, voicemail, transfer, hangup, call"
+KINDS = (
+    "play, menu, gather, branch, set, queue, voicemail, transfer, hangup, call, lookup, consent, survey, faq"
+)
+CASES = "hours, variable, caller_prefix, caller_withheld, closed"
 MISTAKES = [
     # what stands there, what is put there instead, the error
     ("start: hello", "start: hallo", "2: start: no such node 'hallo'"),
@@ -195,7 +198,7 @@ MISTAKES = [
     (
         "- hours: office",
         "- day: mon",
-        "40: node where: cases.0: must have one of hours, variable, caller_prefix, caller_withheld",
+        f"40: node where: cases.0: must have one of {CASES}",
     ),
     ("- variable: tier", "- variable: teir", "42: node where: cases.1.variable: no such variable 'teir'"),
     ("equals: gold", "eqals: gold", "43: node where: cases.1.eqals: unknown key"),
@@ -315,7 +318,7 @@ MISTAKES = [
     (
         "    cases:\n      - hours: office\n        next: wait\n",
         "    cases: hours\n    rest:\n",
-        "39: node where: cases: must have one of hours, variable, caller_prefix, caller_withheld",
+        f"39: node where: cases: must have one of {CASES}",
     ),
 ]
 

@@ -110,7 +110,8 @@ def test_the_office_is_open_whenever_the_demo_runs() -> None:
 def test_after_hours(tmp_path: Path, caller: str, node: str) -> None:
     text = (CONFIGS / "main.yaml").read_text().replace('"24:00"', '"00:01"')
     (tmp_path / "main.yaml").write_text(text)
-    (tmp_path / "after-hours.yaml").write_text((CONFIGS / "after-hours.yaml").read_text())
+    for name in ("after-hours.yaml", "faq.yaml"):
+        (tmp_path / name).write_text((CONFIGS / name).read_text())
     engine = Engine(check(tmp_path / "main.yaml", QUEUES), {}, caller, "+12025550100")
     engine.start(NOW)
     assert Entered("after-hours", node) in engine.feed(Played(), NOW)
@@ -123,7 +124,8 @@ def test_after_hours_stands_alone() -> None:
 def test_a_message_after_hours_comes_back_to_the_main_flow(tmp_path: Path) -> None:
     text = (CONFIGS / "main.yaml").read_text().replace('"24:00"', '"00:01"')
     (tmp_path / "main.yaml").write_text(text)
-    (tmp_path / "after-hours.yaml").write_text((CONFIGS / "after-hours.yaml").read_text())
+    for name in ("after-hours.yaml", "faq.yaml"):
+        (tmp_path / name).write_text((CONFIGS / name).read_text())
     engine = Engine(check(tmp_path / "main.yaml"), {}, "+12025550123", "+12025550100")
     engine.start(NOW)
     engine.feed(Played(), NOW)

@@ -255,6 +255,29 @@ def test_a_transferred_call_is_shown_per_segment_and_as_a_whole() -> None:
     assert summary.by_queue["billing"].asa == Ratio(5, 1)
 
 
+def test_who_takes_a_caller_over_in_person_handles_a_contact_that_no_queue_was_offered() -> None:
+    """Bob talks for 60 s and hands the caller to Ann, who talks for 40 s and wraps up for 10 s."""
+    attended = call(
+        NINE,
+        (0, E.QUEUE_ENTERED, {"queue": "sales"}),
+        (30, E.AGENT_CONNECTED, {"queue": "sales", "agent": "bob"}),
+        (90, E.CONVERSATION_ENDED, {"by": "transfer"}),
+        (90, E.AGENT_CONNECTED, {"queue": "billing", "agent": "ann"}),
+        (130, E.CONVERSATION_ENDED, {"by": "customer"}),
+        (130, E.ACW_STARTED, {"agent": "ann"}),
+        (130, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (140, E.ACW_ENDED, {"agent": "ann"}),
+    )
+    summary = hour([attended])
+    total, billing = summary.total, summary.by_queue["billing"]
+    assert (total.offered, total.answered, total.handled) == (1, 1, 2)
+    assert (total.aht, total.aht_per_call, total.asa) == (Ratio(110, 2), Ratio(110, 1), Ratio(30, 1))
+    assert total.service_levels["standard"] == Ratio(0, 1)
+    assert (billing.offered, billing.handled, billing.aht) == (0, 1, Ratio(50, 1))
+    assert billing.answer_rate.value is None
+    assert summary.by_agent["ann"].handled == 1
+
+
 def test_the_handled_view_moves_contacts_not_calls() -> None:
     """Queued at 9:29:50: one answered at 9:30:10, one abandoned at 9:29:55, one who still waits."""
     at = NINE + timedelta(minutes=29, seconds=45)

@@ -2,7 +2,17 @@ import json
 
 import pytest
 
-from callcenter.simulator.truth import CallTruth, Held, Pressed, Said, Truth, nearest_rank, service_level
+from callcenter.simulator.truth import (
+    CallTruth,
+    Held,
+    Pressed,
+    Rated,
+    Said,
+    Truth,
+    nearest_rank,
+    ratings,
+    service_level,
+)
 
 NOON = 1_790_000_000.0
 
@@ -118,3 +128,30 @@ def test_the_truth_is_json() -> None:
     assert document["figures"]["handled"] == 1
     assert document["problems"] == ["odd"]
     assert call.said[0].heard
+
+
+def test_what_callers_say_in_surveys() -> None:
+    """CSAT 3 of 4 (4, 5, 5 of 4, 5, 5, 2); NPS (2 promoters less 1 detractor) of 4: 25."""
+    calls = [answered(3) for _ in range(6)]
+    for call, (csat, nps) in zip(calls, [(4, 9), (5, 10), (5, 8), (2, 6), (None, None)], strict=False):
+        call.survey_heard = True
+        call.ratings = [
+            Rated(kind, score) for kind, score in (("csat", csat), ("nps", nps)) if score is not None
+        ]
+    survey = ratings(calls)
+    assert (survey.offered, survey.answered) == (5, 4)
+    assert (survey.csat_answers, survey.satisfied, survey.csat) == (4, 3, 0.75)
+    assert (survey.nps_answers, survey.promoters, survey.detractors, survey.nps) == (4, 2, 1, 25.0)
+
+
+def test_nobody_was_asked() -> None:
+    survey = ratings([answered(3)])
+    assert (survey.offered, survey.csat, survey.nps) == (0, None, None)
+
+
+def test_the_time_of_a_survey_is_neither_talk_nor_wrap_up() -> None:
+    call = answered(10, 60, 0, 20)
+    call.parted_at = call.connected_at + 40
+    call.wrap_up_ended_at = call.parted_at + 5
+    day = Truth([call]).figures()
+    assert (day.talk_s, day.wrap_up_s) == (40, 5)

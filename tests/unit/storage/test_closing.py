@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -82,6 +83,18 @@ def test_the_end_is_the_last_sign_of_life(seen_s: int | None, now_s: int, at_s: 
     events = history(T.CALL_STARTED, T.QUEUE_ENTERED)
     (end,) = closing_events(events, seen, START + timedelta(seconds=now_s))
     assert end.at == START + timedelta(seconds=at_s)
+
+
+def test_two_agents_who_wrap_up_at_once_are_both_ended() -> None:
+    events = history(T.CALL_STARTED, T.ACW_STARTED, T.ACW_STARTED, T.ACW_STARTED, T.ACW_ENDED)
+    agents = [None, "ann", "bob", "cy", "bob"]
+    events = [replace(event, agent=agent) for event, agent in zip(events, agents, strict=True)]
+    closing = closing_events(events, None, START + timedelta(hours=1))
+    assert [(event.type, event.agent, event.seq) for event in closing] == [
+        (T.ACW_ENDED, "ann", 6),
+        (T.ACW_ENDED, "cy", 7),
+        (T.CALL_ENDED, None, 8),
+    ]
 
 
 def test_what_is_closed_stays_closed() -> None:

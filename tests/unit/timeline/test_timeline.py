@@ -117,6 +117,25 @@ def test_a_transfer_gives_a_second_contact_and_each_agent_his_own_wrap_up() -> N
     ]
 
 
+def test_an_agent_who_gets_the_same_caller_again_has_two_wrap_ups() -> None:
+    call = build(
+        log(
+            *TALKING,
+            (51, E.CONVERSATION_ENDED, {"agent": "bob", "by": "transfer"}),
+            (51, E.ACW_STARTED, {"agent": "bob"}),
+            (51, E.QUEUE_ENTERED, {"queue": "billing", "position": 1}),
+            (61, E.AGENT_CONNECTED, {"queue": "billing", "agent": "bob"}),
+            (62, E.ACW_ENDED, {"agent": "bob"}),
+            (81, E.CONVERSATION_ENDED, {"agent": "bob", "by": "customer"}),
+            (81, E.ACW_STARTED, {"agent": "bob"}),
+            ended("caller_hangup", 81),
+            (85, E.ACW_ENDED, {"agent": "bob"}),
+        ),
+        None,
+    )
+    assert [(c.queue, c.talk_s, c.acw_s) for c in call.contacts] == [("sales", 20, 11), ("billing", 20, 4)]
+
+
 def test_an_abandoned_call_knows_its_place_in_line() -> None:
     call = build(
         log(
