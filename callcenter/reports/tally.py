@@ -20,7 +20,7 @@ REFUSALS = frozenset({LeftReason.FULL, LeftReason.CLOSED})
 ABANDONS = frozenset({Outcome.ABANDONED, Outcome.SHORT_ABANDONED})
 
 SUMS = (
-    "waiting", "taken_over", "offers", "ring_us", "talk_us", "hold_us", "acw_us",
+    "attended", "waiting", "offers", "ring_us", "talk_us", "hold_us", "acw_us",
     "calls", "open_calls", "bridged_calls", "bridged_us", "ivr_us",
     "occupied_us", "available_us", "unavailable_us", "paid_us",
 )  # fmt: skip
@@ -32,18 +32,18 @@ class Counted(StrEnum):
     """As what a contact counts."""
 
     ANSWERED = "answered"
+    ATTENDED = "attended"  # handled, but handed over in person: no queue was offered it
     ABANDONED = "abandoned"
     LEFT = "left"  # neither answered nor by hanging up: offered all the same
     REFUSED = "refused"  # beside the offered
     WAITING = "waiting"  # not through with the queue yet
-    TAKEN_OVER = "taken_over"  # from another agent in person: handled, but no queue was offered it
 
 
 def counted_as(contact: Contact) -> Counted:
     """Each contact counts as one thing."""
     match contact.ended:
         case ContactEnd.ANSWERED:
-            return Counted.TAKEN_OVER if contact.attended else Counted.ANSWERED
+            return Counted.ATTENDED if contact.attended else Counted.ANSWERED
         case ContactEnd.ABANDONED:
             return Counted.ABANDONED
         case ContactEnd.OPEN:
@@ -66,12 +66,12 @@ class Tally:
     """Sums; names in ``_us`` are µs.
 
     ``answered``, ``abandoned`` and ``others`` are the waits of contacts: of those answered, of those who
-    hung up, and of all others who waited. ``hung_up`` are the waits, in all its queues, of each call
+    hung up, and of all others but the refused. ``hung_up`` are the waits, in all its queues, of each call
     that the caller broke off while waiting; ``outcomes`` are those of the other calls.
     """
 
+    attended: int = 0
     waiting: int = 0
-    taken_over: int = 0
     offers: int = 0
     ring_us: int = 0
     talk_us: int = 0
@@ -100,6 +100,8 @@ class Tally:
         match counted_as(contact):
             case Counted.ANSWERED:
                 self.answered.add(wait_us)
+            case Counted.ATTENDED:
+                self.attended += 1
             case Counted.ABANDONED:
                 self.abandoned.add(wait_us)
             case Counted.REFUSED:
@@ -110,8 +112,6 @@ class Tally:
             case Counted.WAITING:
                 self.waiting += 1
                 self.others.add(wait_us)
-            case Counted.TAKEN_OVER:
-                self.taken_over += 1
         self.offers += contact.offers
         self.ring_us += microseconds(contact.ring_s)
         self.talk_us += microseconds(contact.talk_s)

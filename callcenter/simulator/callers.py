@@ -29,7 +29,7 @@ BEEP_TIMEOUT_S = 25.0
 ANSWER_TIMEOUT_S = 20.0
 MENU_TIMEOUT_S = 12.0
 MENU_BEGINS = "For sales, say sales or press 1."
-NO_MORE = "No, thank you."
+NO_MORE, GOODBYE = "No, thank you.", "Goodbye."
 CONVERSATION_TIMEOUT_S = 180.0
 
 _PROMPT_BEGUN_FRAMES = 20
@@ -132,7 +132,7 @@ class Caller:
                 return
             meeting.truth.understood.append(name)
             await talker.hear_out(_ANSWER_OVER_FRAMES, ANSWER_TIMEOUT_S)
-        await talker.say(NO_MORE, "done")
+        await talker.say(NO_MORE, "done", GOODBYE)
         meeting.truth.understood.append("done")
         await any_set(HOURS_TIMEOUT_S, meeting.call.ended)
 

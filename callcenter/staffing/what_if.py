@@ -14,6 +14,7 @@ QUEUE = "queue"
 ENOUGH_CALLS = 20_000
 MOST_CALLS = 200_000
 MOST_DAYS = 50
+MOST_AGENTS = 20_000
 HANDLE_TIME_CV = 1.0
 """Handle times are log-normal with a standard deviation as large as their mean."""
 
@@ -68,8 +69,6 @@ def try_out(
     """
     parsed = [(text, [Change.parse(part) for part in text.split(",")]) for text in changes]
     calls = sum(need.calls for need in needs)
-    if calls > MOST_CALLS:
-        raise UsageError(f"what-if: {calls:.0f} calls are more than {MOST_CALLS}; choose fewer days")
     days = max(1, min(MOST_DAYS, math.ceil(ENOUGH_CALLS / max(calls, 1))))
     scenarios = [("as planned", list[Change]()), *parsed]
     return [_outcome(name, of, needs, interval_s, wish, days, seed) for name, of in scenarios]
@@ -115,6 +114,8 @@ def _model(changes: Sequence[Change], needs: Sequence[Need], interval_s: float, 
                 wish = replace(wish, patience_s=change.apply(wish.patience_s))
     if wish.aht_s <= 0 or wish.patience_s == 0:
         raise UsageError("what-if: handle time and patience must stay above 0 s")
+    if sum(calls) > MOST_CALLS or max(agents, default=0) > MOST_AGENTS:
+        raise UsageError(f"what-if: more than {MOST_CALLS} calls or {MOST_AGENTS} agents cannot be tried")
     patience_s = math.inf if wish.patience_s is None else wish.patience_s
     queue = QueueModel(QUEUE, tuple(calls), LogNormal(wish.aht_s, HANDLE_TIME_CV), patience_s=patience_s)
     staff = staffed([round(count) for count in agents], interval_s)

@@ -120,6 +120,7 @@ PURE = [
     "ivr/hours.py",
     "ivr/lookup.py",
     "ivr/survey.py",
+    "ivr/outbox.py",
     "ivr/phrases.py",
     "ivr/walk.py",
 ]

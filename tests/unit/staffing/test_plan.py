@@ -91,8 +91,9 @@ def test_what_cannot_be_tried() -> None:
         try_out(needs(10), 1800, Wish(180), ["patience=+10"])
     with pytest.raises(UsageError, match="must stay above 0"):
         try_out(needs(10), 1800, Wish(180), ["aht=0"])
-    with pytest.raises(UsageError, match="more than 200000"):
-        try_out(needs(300_000), 1800, Wish(180), [])
+    for calls, change in ((300_000, "agents=1"), (10, "agents=999999999"), (10, "calls=+99999999%")):
+        with pytest.raises(UsageError, match="more than 200000 calls or 20000 agents"):
+            try_out(needs(calls, wish=Wish(10)), 1800, Wish(10), [change])
 
 
 @pytest.mark.parametrize(("name", "begins"), [("plan.png", b"\x89PNG"), ("plan.svg", b"<?xml")])

@@ -47,7 +47,7 @@ CREATE TABLE callcenter.report_contact (
     direction    text NOT NULL,
     queue        text NOT NULL,
     agent        text,
-    counted      text NOT NULL CHECK (counted IN ('answered', 'abandoned', 'left', 'refused', 'taken_over')),
+    counted      text NOT NULL CHECK (counted IN ('answered', 'attended', 'abandoned', 'left', 'refused')),
     reason       text,                      -- why it left or was refused
     entered_at   timestamptz NOT NULL,
     left_at      timestamptz NOT NULL,      -- the queue: for an agent, by hanging up, or otherwise
@@ -76,8 +76,8 @@ CREATE TABLE callcenter.rollup_day (
 -- as int8send writes them, because any threshold may be asked for later.
 CREATE TABLE callcenter.rollup_queue (
     start     timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
-    queue      text NOT NULL,
-    taken_over bigint NOT NULL,             -- handed on by an agent in person, without a wait
+    queue     text NOT NULL,
+    attended  bigint NOT NULL,              -- handed over in person, so not offered
     offers    bigint NOT NULL,
     ring_us   bigint NOT NULL,
     talk_us   bigint NOT NULL,
@@ -102,7 +102,7 @@ CREATE TABLE callcenter.rollup_agent (
     start    timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
     agent    text NOT NULL,
     queue    text NOT NULL,
-    taken_over bigint NOT NULL,
+    attended bigint NOT NULL,
     offers   bigint NOT NULL,
     ring_us  bigint NOT NULL,
     talk_us  bigint NOT NULL,
