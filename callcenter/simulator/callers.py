@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+from collections import deque
 
-from callcenter.simulator import ears
+from callcenter.simulator import ears, overflow
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.line import Line
 from callcenter.simulator.scenario import (
+    CALLBACK_KEY,
     HOURS_KEY,
     MENU_KEYS,
     MENU_NAMES,
@@ -18,6 +20,7 @@ from callcenter.simulator.scenario import (
     Script,
 )
 from callcenter.simulator.speaking import Talker
+from callcenter.simulator.survey import answer_survey
 from callcenter.simulator.truth import CallTruth, Pressed, Said
 from callcenter.simulator.world import Meeting, World, any_set
 
@@ -58,7 +61,7 @@ class Caller:
         truth.call_ref = call.sid
         world.truth.calls.append(truth)
         self._report("calls", str(plan.script))
-        meeting = world.meetings[plan.number] = Meeting(plan, truth, call)
+        meeting = world.meetings[plan.number] = Meeting(plan, truth, call, handovers=deque(plan.handovers))
         try:
             await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
             if call.line is not None:
@@ -73,6 +76,7 @@ class Caller:
         self._world.report(self._plan.number, what, text, self._plan.number)
 
     def _leave(self, truth: CallTruth, call: PhoneCall) -> None:
+        overflow.ended(truth, self._world.now(), self._world.overflows)
         if call.ended.is_set():
             truth.ended("network" if call.broken else "service", self._world.now())
         else:
@@ -96,9 +100,14 @@ class Caller:
             case Script.SPOKEN_CHOICE | Script.SECOND_TRY:
                 await self._say_choice(meeting, line)
                 await self._wait_and_talk(meeting)
+            case Script.CALLBACK | Script.TIMED_OUT | Script.TURNED_AWAY:
+                await self._enter_queue(meeting, line)
+                await self._leave_queue(meeting, line)
             case Script.TALK | Script.WRONG_KEY | Script.ACCOUNT | Script.ABANDON:
                 await self._enter_queue(meeting, line)
                 await self._wait_and_talk(meeting)
+                if plan.stays and meeting.over and not call.ended.is_set():
+                    await answer_survey(self._world, meeting, line)
 
     async def _say_choice(self, meeting: Meeting, line: Line) -> None:
         """Say where to, which the service may have to be told more than once."""
@@ -111,7 +120,7 @@ class Caller:
         name = MENU_NAMES[plan.topic]
         if await talker.choose(choice, name, expects_music=True):
             meeting.truth.understood.append(name)
-            meeting.truth.queue, meeting.truth.queue_entered_at = str(plan.topic), talker.reacted_at
+            meeting.truth.enter(str(plan.topic), talker.reacted_at)
         elif not meeting.call.ended.is_set():
             meeting.truth.problems.append("the service did not understand a spoken choice")
 
@@ -156,25 +165,36 @@ class Caller:
 
     async def _enter_queue(self, meeting: Meeting, line: Line) -> None:
         plan = self._plan
+        key = plan.key or MENU_KEYS[plan.topic]
         if plan.script is Script.WRONG_KEY:
             await self._choose(meeting, line, WRONG_KEY)
             await any_set(_AFTER_WRONG_KEY_S, meeting.call.ended)
-            await self._press(meeting, line, MENU_KEYS[plan.topic])
+            await self._press(meeting, line, key)
         else:
-            await self._choose(meeting, line, MENU_KEYS[plan.topic])
+            await self._choose(meeting, line, key)
         if plan.account:
             await any_set(_ACCOUNT_PROMPT_S, meeting.call.ended)
             for digit in f"{plan.account}#":
                 await any_set(self._rng.uniform(*_BETWEEN_DIGITS_S), meeting.call.ended)
                 await self._press(meeting, line, digit)
         if not meeting.call.ended.is_set():
-            meeting.truth.queue = str(plan.topic)
-            meeting.truth.queue_entered_at = self._world.now()
+            meeting.truth.enter(plan.queue or str(plan.topic), self._world.now())
+
+    async def _leave_queue(self, meeting: Meeting, line: Line) -> None:
+        """Wait until the queue lets go, or press its key for being called back."""
+        match self._plan.script:
+            case Script.CALLBACK:
+                if not await any_set(self._plan.patience_s, meeting.call.ended):
+                    await self._press(meeting, line, CALLBACK_KEY)
+                    meeting.truth.leave("callback", self._world.now())
+            case Script.TURNED_AWAY:
+                meeting.truth.leave("full", self._world.now())
+        await any_set(self._plan.patience_s + HOURS_TIMEOUT_S, meeting.call.ended)
 
     async def _wait_and_talk(self, meeting: Meeting) -> None:
         loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + self._plan.patience_s
         while not meeting.over and not meeting.call.ended.is_set():
+            gives_up_at = loop.time() + self._plan.patience_s
             if not await any_set(gives_up_at - loop.time(), meeting.joined, meeting.call.ended):
                 self._report("gives up")
                 return

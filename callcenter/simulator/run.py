@@ -10,6 +10,7 @@ from typing import Self
 
 from aiohttp import ClientSession
 
+from callcenter.simulator import overflow
 from callcenter.simulator.agents import Agent
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
@@ -88,6 +89,8 @@ class Simulation:
                 world.truth.note(f"not over after {self._scenario.deadline_s:g} s")
             for agent in self._agents.values():
                 await agent.sign_out()
+            for problem in overflow.crowding(world.truth.calls, self._scenario.overflows):
+                world.truth.note(problem)
             self._conclude(world.truth)
             return world.truth
 
@@ -101,20 +104,24 @@ class Simulation:
             show=self._show,
             epoch=epoch,
             started_at=time.time(),
+            overflows=self._scenario.overflows,
+            listens=self._scenario.listens,
         )
 
     async def _live(self, world: World) -> None:
+        lines = asyncio.Semaphore(self._scenario.at_once or len(self._scenario.callers))
         async with asyncio.TaskGroup() as group:
             for plan in self._scenario.callers:
-                life = self._life(world, plan)
+                life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
                 world.truth.note(f"agent {agent.plan.id} did not come to an end")
 
-    async def _life(self, world: World, plan: CallerPlan) -> None:
+    async def _life(self, world: World, plan: CallerPlan, lines: asyncio.Semaphore) -> None:
         await asyncio.sleep(plan.start_s)
-        await Caller(world, plan, self._scenario.dialled).live()
+        async with lines:
+            await Caller(world, plan, self._scenario.dialled).live()
 
     async def _on_dialled(self, call: PhoneCall) -> None:
         agent = self._agents.get(call.to_number)

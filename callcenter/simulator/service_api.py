@@ -41,8 +41,21 @@ class ServiceApi:
         """Take the caller back from hold."""
         await self._command(call_id, "resume")
 
-    async def _command(self, call_id: str, command: str) -> None:
-        status, _ = await self._call("POST", f"/calls/{call_id}/{command}")
+    async def transfer(self, call_id: str, to: str, name: str, mode: str) -> None:
+        """Hand the caller over ``to`` a queue or an agent of this name, ``blind`` or ``warm``."""
+        await self._command(call_id, "transfer", {to: name, "mode": mode})
+
+    async def complete_transfer(self, call_id: str) -> bool:
+        """Leave the caller to the agent who was asked; false where that agent is not there."""
+        status, _ = await self._call("POST", f"/calls/{call_id}/transfer/complete")
+        return status != _CONFLICT
+
+    async def cancel_transfer(self, call_id: str) -> None:
+        """Let the agent go who was asked, and take the caller back."""
+        await self._command(call_id, "transfer/cancel")
+
+    async def _command(self, call_id: str, command: str, body: dict[str, str] | None = None) -> None:
+        status, _ = await self._call("POST", f"/calls/{call_id}/{command}", body)
         if status == _CONFLICT:
             raise ServiceError(f"{command} was refused")
 

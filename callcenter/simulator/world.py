@@ -1,12 +1,14 @@
 """What all simulated people share: the network, the desk's API, their speech, the record, the clock."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.gateway import Gateway
-from callcenter.simulator.scenario import CallerPlan
+from callcenter.simulator.overflow import Overflows
+from callcenter.simulator.scenario import CallerPlan, Handover
 from callcenter.simulator.service_api import ServiceApi
 from callcenter.simulator.speech import SpeechBank
 from callcenter.simulator.truth import CallTruth, Truth
@@ -31,11 +33,30 @@ Show = Callable[[Progress], None]
 
 
 @dataclass(slots=True, eq=False)
+class Consult:
+    """An agent asks another about a caller who is on hold meanwhile.
+
+    ``second`` is who answered; ``completed`` says whether the caller was handed over, once ``decided``.
+    """
+
+    second: str = ""
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    completed: bool = False
+
+    def decide(self, completed: bool) -> None:
+        """Tell the second agent how it came out."""
+        self.completed = completed
+        self.decided.set()
+
+
+@dataclass(slots=True, eq=False)
 class Meeting:
-    """One caller's call, where the caller and the agent who answers find each other.
+    """One caller's call, where the caller and the agents who answer find each other.
 
     ``joined`` is set while an agent is on the call, ``parted`` when the agent has left; ``over`` says
-    that the conversation is finished and not merely interrupted.
+    that the conversation is finished and not merely interrupted, or handed on. ``handovers`` are still to be
+    made.
     """
 
     plan: CallerPlan
@@ -44,11 +65,16 @@ class Meeting:
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     parted: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
+    handovers: deque[Handover] = field(default_factory=deque)
+    consult: Consult | None = None
 
 
 @dataclass(slots=True, eq=False)
 class World:
-    """``epoch`` turns the loop's clock into seconds since 1970."""
+    """``epoch`` turns the loop's clock into seconds since 1970.
+
+    ``listens`` says whether what was said is looked for in the other party's ear, which takes a while.
+    """
 
     gateway: Gateway
     api: ServiceApi
@@ -57,6 +83,8 @@ class World:
     show: Show
     epoch: float
     started_at: float
+    overflows: Overflows = field(default_factory=dict)
+    listens: bool = True
     meetings: dict[str, Meeting] = field(default_factory=dict)
 
     def now(self) -> float:

@@ -1,0 +1,190 @@
+"""The day's figures as the simulated people's own clocks have them; no code is shared with the reports."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from callcenter.simulator.truth import CallTruth, ContactTruth
+
+REFUSED = frozenset({"full", "closed"})
+"""Why a queue does not take a caller at all; such a contact is offered to nobody."""
+
+_SATISFIED_FROM = 4
+_PROMOTES_FROM, _DETRACTS_TO = 9, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A quotient of which both parts are known."""
+
+    part: float
+    whole: float
+
+    @property
+    def value(self) -> float | None:
+        """The quotient; ``None`` where nothing can be divided."""
+        return self.part / self.whole if self.whole > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of some calls and contacts. Durations in seconds; ``None`` where nothing can be divided.
+
+    ``handled`` are all contacts that reached an agent, ``answered`` those of them that had waited in a queue.
+    """
+
+    calls: int
+    outcomes: dict[str, int]
+    offered: int
+    answered: int
+    handled: int
+    abandoned: int
+    short_abandoned: int
+    left: dict[str, int]
+    refused: dict[str, int]
+    abandonment_gross: Share
+    abandonment_net: Share
+    answer_rate: Share
+    talk_s: float
+    hold_s: float
+    wrap_up_s: float
+    aht_s: float | None
+    aht_per_call_s: float | None
+    asa_mean_s: float | None
+    asa_p50_s: float | None
+    asa_p90_s: float | None
+    asa_max_s: float | None
+    service_level: dict[str, Share]
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for ``json.dumps``; shares as their values."""
+        return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfaction:
+    """What callers said in surveys; ``offered`` counts the calls that were asked."""
+
+    offered: int
+    response: Share
+    csat: Share
+    csat_response: Share
+    nps: Share
+    nps_response: Share
+
+
+def figures(
+    calls: Sequence["CallTruth"],
+    answer_within_s: float,
+    short_abandon_s: float,
+    among: Callable[["ContactTruth"], bool] = lambda _contact: True,
+) -> Figures:
+    """Count and divide, over calls that have ended and those of their contacts that are ``among``."""
+    contacts = [contact for call in calls for contact in call.contacts if among(contact)]
+    queued = [contact for contact in contacts if not contact.attended]
+    handled = [contact for contact in contacts if contact.connected_at is not None]
+    waits = [contact.wait_s for contact in queued if contact.connected_at is not None]
+    left = Counter(contact.left_for for contact in queued if contact.connected_at is None)
+    gone = left.pop("abandoned", 0)
+    refused = Counter({reason: left.pop(reason) for reason in REFUSED & left.keys()})
+    short = sum(_gave_up(contact) and contact.wait_s <= short_abandon_s for contact in queued)
+    offered = len(waits) + gone + left.total()
+    talk_s, hold_s, wrap_up_s = (
+        sum(getattr(contact, name) for contact in handled) for name in ("talk_s", "hold_s", "wrap_up_s")
+    )
+    bridged = sum(any(each.connected_at is not None for each in _of(call, among)) for call in calls)
+    handle_s = talk_s + hold_s + wrap_up_s
+    return Figures(
+        calls=len(calls),
+        outcomes=dict(sorted(Counter(call.outcome(short_abandon_s) for call in calls).items())),
+        offered=offered,
+        answered=len(waits),
+        handled=len(handled),
+        abandoned=gone,
+        short_abandoned=short,
+        left=dict(sorted(left.items())),
+        refused=dict(sorted(refused.items())),
+        abandonment_gross=Share(gone, offered),
+        abandonment_net=Share(gone - short, offered - short),
+        answer_rate=Share(len(waits), offered),
+        talk_s=talk_s,
+        hold_s=hold_s,
+        wrap_up_s=wrap_up_s,
+        aht_s=Share(handle_s, len(handled)).value,
+        aht_per_call_s=Share(handle_s, bridged).value,
+        asa_mean_s=Share(sum(waits), len(waits)).value,
+        asa_p50_s=nearest_rank(waits, 50),
+        asa_p90_s=nearest_rank(waits, 90),
+        asa_max_s=nearest_rank(waits, 100),
+        service_level=service_level(queued, answer_within_s, short_abandon_s),
+    )
+
+
+def service_level(
+    contacts: Sequence["ContactTruth"], answer_within_s: float, short_abandon_s: float
+) -> dict[str, Share]:
+    """All six readings of "answered within the threshold"."""
+    soon = gone_soon = past = answered = gone = short = 0
+    for contact in contacts:
+        if contact.left_for in REFUSED:
+            continue
+        is_answered, is_gone = contact.connected_at is not None, _gave_up(contact)
+        in_time = contact.wait_s <= answer_within_s
+        answered += is_answered
+        gone += is_gone
+        short += is_gone and contact.wait_s <= short_abandon_s
+        soon += is_answered and in_time
+        gone_soon += is_gone and in_time
+        past += not in_time
+    everything = soon + gone_soon + past
+    return {
+        "standard": Share(soon, answered + gone - short),
+        "answered_only": Share(soon, answered),
+        "abandons_count_as_met": Share(soon + gone_soon, answered + gone),
+        "abandons_ignored": Share(soon, everything - gone_soon),
+        "abandons_negative": Share(soon, everything),
+        "abandons_positive": Share(soon + gone_soon, everything),
+    }
+
+
+def satisfaction(calls: Sequence["CallTruth"]) -> Satisfaction:
+    """Count and divide the answers to a survey that asks one question of each kind."""
+    asked = [call for call in calls if call.surveyed]
+    scores: dict[str, list[int]] = {"csat": [], "nps": []}
+    for call in asked:
+        for answer in call.answers:
+            scores[answer.kind].append(answer.score)
+    csat, nps = scores["csat"], scores["nps"]
+    points = sum((score >= _PROMOTES_FROM) - (score <= _DETRACTS_TO) for score in nps)
+    return Satisfaction(
+        offered=len(asked),
+        response=Share(sum(bool(call.answers) for call in asked), len(asked)),
+        csat=Share(sum(score >= _SATISFIED_FROM for score in csat), len(csat)),
+        csat_response=Share(len(csat), len(asked)),
+        nps=Share(100 * points, len(nps)),
+        nps_response=Share(len(nps), len(asked)),
+    )
+
+
+def nearest_rank(values: Sequence[float], percent: float) -> float | None:
+    """The percentile that is itself one of the values."""
+    if not values:
+        return None
+    return sorted(values)[max(math.ceil(percent / 100 * len(values)), 1) - 1]
+
+
+def _gave_up(contact: "ContactTruth") -> bool:
+    return contact.connected_at is None and contact.left_for == "abandoned"
+
+
+def _of(call: "CallTruth", among: Callable[["ContactTruth"], bool]) -> Iterator["ContactTruth"]:
+    return (contact for contact in call.contacts if among(contact))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value.value if isinstance(value, Share) else value
