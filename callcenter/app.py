@@ -21,6 +21,7 @@ from callcenter import config, places
 from callcenter import flows as flow_files
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.expected import ExpectedCallers
 from callcenter.call.partials import Partials
@@ -53,6 +54,7 @@ from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.audiosocket import AudioSocketGateway
 from callcenter.telephony.handover import Handover
 from callcenter.telephony.shell import MediaCounters
@@ -179,6 +181,7 @@ class _Stores:
     queue_rows: QueueRows
     queues: Queues
     line: QueueLine
+    wait_estimates: WaitEstimates
     calls: Calls
     leg_tokens: LegTokens
 
@@ -203,6 +206,7 @@ async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Sto
         queue_rows=rows,
         queues=queues,
         line=QueueLine(database),
+        wait_estimates=WaitEstimates(database),
         calls=Calls(database),
         leg_tokens=LegTokens(database),
     )
@@ -217,13 +221,14 @@ async def _open_calls(
     flows: dict[str, ivr.Flow],
 ) -> CallServices:
     enter = stack.enter_async_context
+    skills = SkillTree(settings.skills)
     dispatcher = Dispatcher(
         stores.line,
         stores.agents,
         stores.listener,
         node_id,
         rules=stores.queues.rules,
-        skills=SkillTree(settings.skills),
+        skills=skills,
         stale_offer_s=lambda: stores.queues.longest_ring_s + STALE_OFFER_MARGIN_S,
     )
     return CallServices(
@@ -246,6 +251,8 @@ async def _open_calls(
         recognizer=speech.recognizer,
         confirmer=speech.confirmer,
         partials=await enter(Partials(Messages(stores.database))),
+        waits=await enter(WaitTimes(stores.wait_estimates, stores.queues, skills)),
+        wait_estimates=stores.wait_estimates,
         look_up=await enter(Lookups(settings.ivr.lookups_at_once)),
         closures=await enter(ClosureBoard(Closures(stores.database), stores.listener)),
         history=History(stores.database),
@@ -322,7 +329,8 @@ async def _open_web(
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
-    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names))
+    estimates = services.waits.of_newcomers
+    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names, settings.metrics, estimates))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(
@@ -338,6 +346,8 @@ async def _open_web(
             queues=stores.queues,
             queue_rows=stores.queue_rows,
             reports=Reports(database),
+            waits=services.waits,
+            wait_estimates=services.wait_estimates,
             users=Users(database),
             hub=hub,
             control=relay,

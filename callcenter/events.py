@@ -37,7 +37,9 @@ class EventType(StrEnum):
     IVR_LOOKUP = "ivr.lookup"  # node, result: ok | failed, ms; what was looked up is not in the log
 
     SURVEY_OFFERED = "survey.offered"  # survey, kinds: of its questions; queue and agent it is about
-    SURVEY_ANSWERED = "survey.answered"  # survey, question, kind: csat | nps | words, score or recording
+    SURVEY_ANSWERED = (
+        "survey.answered"  # survey, question, kind (csat, nps, yes_no, words), score or recording
+    )
 
     QUEUE_ENTERED = "queue.entered"  # position, priority, ewt_p50_s, ewt_p90_s
     QUEUE_ANNOUNCED = "queue.announced"  # position, ewt_p50_s, ewt_p90_s

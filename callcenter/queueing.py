@@ -76,6 +76,7 @@ class Queue(Section):
     max_wait_s: Seconds = 1800
     max_length: int = Field(200, ge=0)
     announce_every_s: Seconds = 30
+    announce_wait: bool = True
     refuse_when_unstaffed: bool = False
     leave_when_unstaffed_s: Seconds | None = None
     language: Language = ""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from callcenter.command import Commands, Parser, command, load_settings, with_config
 from callcenter.config import Metrics, Settings
+from callcenter.ewt_commands import add_report_ewt
 
 
 def add_report(commands: Commands) -> None:
@@ -22,6 +23,7 @@ def add_report(commands: Commands) -> None:
     # Options stand after the action that they belong to.
     actions = parser.add_subparsers(dest="action", required=False, metavar="ACTION")
     _add_quality(actions)
+    add_report_ewt(actions, with_range, range_of)
 
 
 def with_range(parser: argparse.ArgumentParser) -> None:

@@ -263,14 +263,15 @@ class Consented:
 
 @dataclass(frozen=True, slots=True)
 class SurveyOffered:
-    """For the log: the caller is asked a survey."""
+    """For the log: the caller is asked a survey whose questions are of these ``kinds``."""
 
     survey: str
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyAnswered:
-    """For the log: a key's answer; ``kind`` is ``csat`` or ``nps``."""
+    """For the log: a key's answer; ``kind`` is ``csat``, ``nps`` or ``yes_no``."""
 
     survey: str
     question: str

@@ -12,6 +12,14 @@ from ivr.survey import Scale, Survey, SurveyQuestion
 from ivr.walk import Walk
 from ivr.wording import base, wording
 
+_KEYS: dict[Scale, dict[str, int]] = {
+    Scale.CSAT: {key: int(key) for key in "12345"},
+    Scale.NPS: {key: int(key) for key in "0123456789"},
+    Scale.YES_NO: {"1": 1, "2": 0},
+    Scale.WORDS: {},
+}
+"""What single keys mean; of a 1 on the scale to 10 the next key tells."""
+
 MAX_ASKED = 2
 """How often a survey asks a question."""
 
@@ -158,7 +166,8 @@ class Interview(Exchange):
         call_id = self._walk.variables.get("call_id", "")
         if not self._left or not self._node.asks(call_id, self._name):
             return self._leave()
-        offered = act.SurveyOffered(self._name)
+        kinds = tuple(dict.fromkeys(str(question.kind) for question in self._left))
+        offered = act.SurveyOffered(self._name, kinds)
         offer = self._rendered(self._node.prompts)
         if self._node.decline is not None:
             self.prompts = offer
@@ -182,9 +191,8 @@ class Interview(Exchange):
         if self._now.kind is Scale.NPS and digit == "1":
             self._digits = digit
             return Turn(Then.LISTEN)
-        if digit in ("12345" if self._now.kind is Scale.CSAT else "0123456789"):
-            return self._answered(int(digit))
-        return self._no_answer(act.NoMatch(self._name))
+        score = _KEYS[self._now.kind].get(digit)
+        return self._no_answer(act.NoMatch(self._name)) if score is None else self._answered(score)
 
     def timed_out(self) -> Turn:
         """Silence: nobody declines, the number is complete, or there is no answer."""

@@ -17,6 +17,7 @@ class Scale(StrEnum):
 
     CSAT = "csat"  # 1 to 5, by one key
     NPS = "nps"  # 0 to 10, by one key or two
+    YES_NO = "yes_no"  # 1 is yes, 2 is no; the score is 1 or 0
     WORDS = "words"  # in the caller's own words, recorded and written down
 
 

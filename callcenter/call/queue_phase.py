@@ -24,6 +24,7 @@ from callcenter.call.signals import (
     TimerFired,
 )
 from callcenter.call.state import CallInput
+from callcenter.call.wait_notes import WaitNotes
 from callcenter.errors import CallCenterError
 from callcenter.events import EventType, LeftReason
 from callcenter.queueing import Overflow
@@ -74,6 +75,7 @@ class QueuePhase:
         self._entered_s = 0.0
         self._original_position = 0
         self._position = 0
+        self._notes = WaitNotes(context, queue)
 
     async def run(self) -> Connected | LeftReason | Overflowed:
         """Wait for an agent, or for a reason to leave.
@@ -111,16 +113,21 @@ class QueuePhase:
             at=entered_at,
             position=self._original_position,
             priority=ticket.priority,
+            **await self._notes.entered(self._position, ticket.priority, ticket.place.entered_at, entered_at),
         )
         crowded = [way for way in self._queue.overflow if self._is_crowded(way)]
         if crowded:
+            self._notes.over("left")
             return self._leave(self._overflow_to(crowded[0].to))
         context.caller.loop(context.services.prompts.music())
         self._set_timers()
         self._ask_for_offer(ticket)
         try:
-            return await self._loop(ticket)
+            ended = await self._loop(ticket)
+            self._notes.over("answered" if isinstance(ended, Connected) else "left")
+            return ended
         except (CallerGoneError, HangUpAskedError):
+            self._notes.over("abandoned")
             self._abandoned(ticket)
             raise
         finally:
@@ -130,6 +137,7 @@ class QueuePhase:
             for handle in self._handles.values():
                 handle.cancel()
             self._rings.cancel("left")
+            self._notes.over("failed")
 
     def _ask_for_offer(self, ticket: Ticket) -> None:
         async def ask() -> None:
@@ -250,14 +258,15 @@ class QueuePhase:
                 return
             text = f"You are number {position} in the queue. Please stay on the line."
             pcm16 = await context.services.prompts.pcm(text)
+            wait, spoken = await self._notes.announcement(position)
         except CallCenterError as error:
             log.warning("call %s: the position is not announced: %s", context.call_id, error)
             return
         if self._rings:
             return
         self._position = position
-        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position)
-        context.inbox.put(Played(-1, await context.caller.play(pcm16)))
+        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position, **wait)
+        context.inbox.put(Played(-1, await context.caller.play(pcm16 + spoken)))
 
     def _abandoned(self, ticket: Ticket) -> None:
         self._rings.cancel("caller gone")

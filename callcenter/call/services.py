@@ -10,6 +10,7 @@ from asr import Confirmer, Recognizer
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.errors import NotFoundError
@@ -22,6 +23,7 @@ from callcenter.storage.history import History
 from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import Gateway
 from ivr import Flow, LookUp
 
@@ -49,6 +51,8 @@ class CallServices:
     confirmer: Confirmer | None
     partials: Partials
     background: Background
+    waits: WaitTimes
+    wait_estimates: WaitEstimates
     look_up: Callable[[LookUp], Awaitable[Mapping[str, str] | None]]
     closures: ClosureBoard
     history: History

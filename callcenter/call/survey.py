@@ -11,8 +11,10 @@ def write_survey(journal: Journal, action: ivr.SurveyOffered | ivr.SurveyAnswere
     """Note that a survey was offered, or an answer by keys."""
     queue, agent = _about(journal)
     match action:
-        case ivr.SurveyOffered(survey):
-            journal.write(EventType.SURVEY_OFFERED, queue=queue, agent=agent, survey=survey)
+        case ivr.SurveyOffered(survey, kinds):
+            journal.write(
+                EventType.SURVEY_OFFERED, queue=queue, agent=agent, survey=survey, kinds=list(kinds)
+            )
         case ivr.SurveyAnswered(survey, question, kind, score):
             journal.write(
                 EventType.SURVEY_ANSWERED,

@@ -58,6 +58,10 @@ class Board:
             case "state":
                 self.queues, self.agents = message["queues"], message["agents"]
                 self.calls = message["calls"]
+            case "change":
+                self.queues = _renewed(self.queues, message, "queues", "name")
+                self.agents = _renewed(self.agents, message, "agents", "id")
+                self.calls = _renewed(self.calls, message, "calls", "call_id")
             case "event":
                 self._event(message["event"])
             case "segment":
@@ -120,3 +124,13 @@ class Board:
 
 def _key(message: Mapping[str, Any]) -> tuple[str, str]:
     return message["call_id"], message["leg"]
+
+
+def _renewed(
+    known: list[Mapping[str, Any]], message: Mapping[str, Any], name: str, key: str
+) -> list[Mapping[str, Any]]:
+    """The rows with those that changed in their place, new ones first."""
+    changed = {row[key]: row for row in message.get(name, ())}
+    gone = set(message.get(f"{name}_gone", ()))
+    kept = [changed.pop(row[key], row) for row in known if row[key] not in gone]
+    return [*changed.values(), *kept]

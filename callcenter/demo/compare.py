@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from callcenter.simulator.figures import Figures, Satisfaction, Share, figures, satisfaction
+from callcenter.simulator.figures import Figures, Ratings, Share, figures, ratings
 from callcenter.simulator.truth import CallTruth, ContactTruth, Truth
 
 TOLERANCE_S = 0.25
@@ -228,7 +228,7 @@ def compare_satisfaction(report: Mapping[str, Any], truth: Truth) -> list[Compar
 
     ``report`` is the report on quality as the API gives it.
     """
-    asked = [call for call in truth.calls if call.surveyed]
+    asked = [call for call in truth.calls if call.survey_heard]
     rows = _satisfaction("day", report["total"], asked)
     queues, agents = ({_last(call, name) for call in asked} for name in ("queue", "agent"))
     for queue in sorted({*report["by_queue"], *queues}):
@@ -241,7 +241,7 @@ def compare_satisfaction(report: Mapping[str, Any], truth: Truth) -> list[Compar
 
 
 def _satisfaction(scope: str, report: Mapping[str, Any], calls: Sequence[CallTruth]) -> list[Compared]:
-    truth: Satisfaction = satisfaction(calls)
+    truth: Ratings = ratings(calls)
     return [_compare(scope, figure, report, truth, [truth]) for figure in _SURVEYED]
 
 

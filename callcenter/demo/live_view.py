@@ -47,11 +47,15 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _queues(board: Board, now: datetime) -> Table:
-    table = _table("Queues", "queue", "waiting", "longest")
+    table = _table("Queues", "queue", "waiting", "longest", "answered", "level")
     for queue in board.queues:
         waiting = int(queue["waiting"])
         style = "yellow" if waiting else ""
-        table.add_row(queue["name"], Text(str(waiting), style), _age(queue["oldest_at"], now))
+        today = queue["today"]
+        answered, level = f"{today['answered']} of {today['offered']}", today["service_level"]["value"]
+        share = "" if level is None else f"{100 * level:.0f} %"
+        age = _age(queue["oldest_at"], now)
+        table.add_row(queue["name"], Text(str(waiting), style), age, answered, share)
     return table
 
 

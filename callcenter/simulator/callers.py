@@ -20,7 +20,7 @@ from callcenter.simulator.scenario import (
     Script,
 )
 from callcenter.simulator.speaking import Talker
-from callcenter.simulator.survey import answer_survey
+from callcenter.simulator.surveyed import take_survey
 from callcenter.simulator.truth import CallTruth, Pressed, Said
 from callcenter.simulator.world import Meeting, World, any_set
 
@@ -106,8 +106,6 @@ class Caller:
             case Script.TALK | Script.WRONG_KEY | Script.ACCOUNT | Script.ABANDON:
                 await self._enter_queue(meeting, line)
                 await self._wait_and_talk(meeting)
-                if plan.stays and meeting.over and not call.ended.is_set():
-                    await answer_survey(self._world, meeting, line)
 
     async def _say_choice(self, meeting: Meeting, line: Line) -> None:
         """Say where to, which the service may have to be told more than once."""
@@ -201,6 +199,8 @@ class Caller:
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)
                 meeting.parted.clear()
+        if meeting.truth.parted_at is not None and meeting.truth.ended_at is None:
+            await take_survey(self._world, meeting)
 
     async def _leave_message(self, meeting: Meeting, line: Line) -> None:
         plan, world = self._plan, self._world

@@ -73,11 +73,10 @@ class Conversation:
         self._meeting.truth.ended(self._who_left(), self._world.now())
 
     def _hang_up(self) -> None:
-        plan, truth = self._meeting.plan, self._meeting.truth
-        if plan.ends is Speaker.AGENT and plan.stays:
-            truth.part(self._world.now())
-        else:
-            truth.ended(str(plan.ends), self._world.now())
+        plan, truth, now = self._meeting.plan, self._meeting.truth, self._world.now()
+        truth.part(now)
+        if plan.ends is Speaker.CALLER:
+            truth.ended(str(plan.ends), now)
         self._calls[plan.ends].hang_up()
 
     async def verify(self) -> None:

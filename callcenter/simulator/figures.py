@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +27,47 @@ class Share:
     def value(self) -> float | None:
         """The quotient; ``None`` where nothing can be divided."""
         return self.part / self.whole if self.whole > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """What callers answered to the survey, which asks one question of each kind.
+
+    ``csat`` is the share of 4 and 5, ``nps`` promoters (9, 10) less detractors (0 to 6), -100 to 100.
+    """
+
+    offered: int
+    answered: int
+    csat_answers: int
+    satisfied: int
+    nps_answers: int
+    promoters: int
+    detractors: int
+
+    @property
+    def response(self) -> Share:
+        """Who answered at least one question, of those who were asked."""
+        return Share(self.answered, self.offered)
+
+    @property
+    def csat(self) -> Share:
+        """Who was satisfied, of those who said."""
+        return Share(self.satisfied, self.csat_answers)
+
+    @property
+    def csat_response(self) -> Share:
+        """Who said whether they were satisfied, of those who were asked."""
+        return Share(self.csat_answers, self.offered)
+
+    @property
+    def nps(self) -> Share:
+        """Points, of those who said."""
+        return Share(100 * (self.promoters - self.detractors), self.nps_answers)
+
+    @property
+    def nps_response(self) -> Share:
+        """Who said whether they would recommend us, of those who were asked."""
+        return Share(self.nps_answers, self.offered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +99,11 @@ class Figures:
     asa_p90_s: float | None
     asa_max_s: float | None
     service_level: dict[str, Share]
+    survey: Ratings
 
     def to_json(self) -> dict[str, Any]:
         """Ready for ``json.dumps``; shares as their values."""
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
-
-
-@dataclass(frozen=True, slots=True)
-class Satisfaction:
-    """What callers said in surveys; ``offered`` counts the calls that were asked."""
-
-    offered: int
-    response: Share
-    csat: Share
-    csat_response: Share
-    nps: Share
-    nps_response: Share
 
 
 def figures(
@@ -120,6 +150,7 @@ def figures(
         asa_p90_s=nearest_rank(waits, 90),
         asa_max_s=nearest_rank(waits, 100),
         service_level=service_level(queued, answer_within_s, short_abandon_s),
+        survey=ratings(calls),
     )
 
 
@@ -150,22 +181,21 @@ def service_level(
     }
 
 
-def satisfaction(calls: Sequence["CallTruth"]) -> Satisfaction:
-    """Count and divide the answers to a survey that asks one question of each kind."""
-    asked = [call for call in calls if call.surveyed]
+def ratings(calls: Sequence["CallTruth"]) -> Ratings:
+    """Count what callers answered."""
     scores: dict[str, list[int]] = {"csat": [], "nps": []}
-    for call in asked:
-        for answer in call.answers:
-            scores[answer.kind].append(answer.score)
+    for call in calls:
+        for rated in call.ratings:
+            scores[rated.kind].append(rated.score)
     csat, nps = scores["csat"], scores["nps"]
-    points = sum((score >= _PROMOTES_FROM) - (score <= _DETRACTS_TO) for score in nps)
-    return Satisfaction(
-        offered=len(asked),
-        response=Share(sum(bool(call.answers) for call in asked), len(asked)),
-        csat=Share(sum(score >= _SATISFIED_FROM for score in csat), len(csat)),
-        csat_response=Share(len(csat), len(asked)),
-        nps=Share(100 * points, len(nps)),
-        nps_response=Share(len(nps), len(asked)),
+    return Ratings(
+        offered=sum(call.survey_heard for call in calls),
+        answered=sum(bool(call.ratings) for call in calls),
+        csat_answers=len(csat),
+        satisfied=sum(score >= _SATISFIED_FROM for score in csat),
+        nps_answers=len(nps),
+        promoters=sum(score >= _PROMOTES_FROM for score in nps),
+        detractors=sum(score <= _DETRACTS_TO for score in nps),
     )
 
 
@@ -187,4 +217,6 @@ def _of(call: "CallTruth", among: Callable[["ContactTruth"], bool]) -> Iterator[
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Ratings):
+        return asdict(value) | {"csat": value.csat.value, "nps": value.nps.value}
     return value.value if isinstance(value, Share) else value

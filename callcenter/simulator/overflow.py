@@ -1,4 +1,4 @@
-"""Callers who are sent on to another queue, which they cannot hear: known by who rings for them, and when. Pure.
+"""Callers who are sent on to another queue, which they cannot hear: who rings for them proves it. Pure.
 
 Queues that overflow and those that they overflow to have no agent in common here, so that an agent who is
 rung proves which queue the caller is in.

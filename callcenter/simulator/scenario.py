@@ -28,6 +28,7 @@ QUESTIONS = (("When will I get my refund?", "refund"), ("How much do I owe?", "p
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
 CALLBACK_KEY = "8"
+SURVEY_KEY, DECLINE_KEY = "1", "2"
 AGENT_NAMES = ("alice", "bob", "carol", "dave")
 _CALLER_AREAS = tuple(range(212, 220)) + tuple(range(301, 320))
 _AGENT_AREA = 206
@@ -90,9 +91,7 @@ class CallerPlan:
     """One caller. Times in seconds; ``think_s`` is from hearing the menu to the key or the first word.
 
     ``words`` are said to the service, one after the other. ``key`` and ``queue`` stand for the topic's own
-    where they are given. The ``handovers`` are made by the agents who talk to the caller, one after the
-    other. A caller who ``stays`` does not hang up with the agent, and presses ``survey``, the keys for one
-    question each.
+    where they are given. The agents who talk to the caller make the ``handovers``, one after the other.
     """
 
     number: str
@@ -106,14 +105,13 @@ class CallerPlan:
     account: str = ""
     words: tuple[str, ...] = ()
     ends: Speaker = Speaker.CALLER
+    survey: tuple[str, ...] = ()
     hold_after: int | None = None
     hold_s: float = 2.5
     fault: Fault = Fault.NONE
     key: str = ""
     queue: str = ""
     handovers: tuple[Handover, ...] = ()
-    stays: bool = False
-    survey: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ class Scenario:
             plan = _caller(rng, index, script, next(starts))
             if script is Script.ABANDON:
                 plan = replace(plan, patience_s=next(patience))
-            plans.append(plan)
+            plans.append(_surveyed(seed, plan) if plan.ends is Speaker.AGENT else plan)
         return cls(
             tuple(_with_a_hold(plans)), tuple(_agent(seed, index) for index in range(agents)), seed=seed
         )
@@ -247,6 +245,13 @@ def _words(rng: random.Random, script: Script, topic: Topic) -> tuple[str, ...]:
             return (QUESTIONS_WORDS, rng.choice(QUESTIONS)[0])
         case _:
             return ()
+
+
+def _surveyed(seed: int, plan: CallerPlan) -> CallerPlan:
+    """What the caller will say of the call; drawn apart, so that the rest of the day stays as it is."""
+    rng = random.Random(f"survey {plan.number} {seed}")  # noqa: S311 - not a secret
+    whole = (SURVEY_KEY, rng.choice("34555"), rng.choice(("6", "8", "9", "10", "10")))
+    return replace(plan, survey=rng.choice((whole, whole, whole, whole[:2], (DECLINE_KEY,), ())))
 
 
 def _spaced(rng: random.Random, turns: list[Turn]) -> list[PlannedTurn]:

@@ -124,8 +124,8 @@ def _span_s(begin: float | None, end: float | None) -> float:
 
 
 @dataclass(slots=True)
-class Answered:
-    """One answer to a survey: ``kind`` is csat or nps."""
+class Rated:
+    """An answer to the survey; ``kind`` is csat or nps."""
 
     kind: str
     score: int
@@ -136,7 +136,8 @@ class CallTruth:
     """One call. ``started_at`` is when the number was dialled, ``answered_at`` when the line was up.
 
     ``ended_by`` is caller, agent, service or network. ``understood`` are the service's names for what it took
-    from the caller's words, in order. ``surveyed`` says that a survey was put to the caller.
+    from the caller's words, in order. The call may go on with a survey after a conversation;
+    ``survey_heard`` says whether one was offered.
     """
 
     number: str
@@ -152,8 +153,8 @@ class CallTruth:
     offers: list[Offered] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     message_left: bool = False
-    surveyed: bool = False
-    answers: list[Answered] = field(default_factory=list)
+    survey_heard: bool = False
+    ratings: list[Rated] = field(default_factory=list)
     ended_at: float | None = None
     ended_by: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -167,6 +168,11 @@ class CallTruth:
     def agent(self) -> str | None:
         """The last agent who talked to the caller."""
         return next((each.agent for each in reversed(self.contacts) if each.agent is not None), None)
+
+    @property
+    def parted_at(self) -> float | None:
+        """When the latest contact's conversation was over; ``None`` where there was none, or it goes on."""
+        return self.contacts[-1].parted_at if self.contacts else None
 
     @property
     def connected_at(self) -> float | None:

@@ -1,17 +1,24 @@
 """What the live socket and the wallboard read: new events with their words, and how things stand now."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+from callcenter.acd.wait_time import Estimate
+from callcenter.config import Metrics
 from callcenter.storage.pool import Database
 from callcenter.storage.transcripts import TimedWord
+from callcenter.web.standing import Row, Standing, queue_rows, totals
+from callcenter.web.today import TodayReader
+
+Estimates = Callable[[], Awaitable[Mapping[str, Estimate]]]
 
 BATCH = 500
 RECENT_S = 60
 MAX_OPEN_CALLS = 200
 ENDED_CALLS = 12
+ESTIMATES_EVERY_S = 2.0
 
 _EVENTS = """
 SELECT e.*, c.queue AS call_queue, c.agent_id AS call_agent,
@@ -37,11 +44,13 @@ _QUEUES = """
 SELECT queue AS name, count(*) AS waiting, min(entered_at) AS oldest_at
 FROM callcenter.queue_entry GROUP BY queue
 """
-_AGENTS = """
+_AGENT = """
 SELECT agent_id AS id, name, state, reason, state_since AS since, call_id,
        ARRAY(SELECT q.queue FROM callcenter.agent_queue q WHERE q.agent_id = a.agent_id ORDER BY 1) AS queues
-FROM callcenter.agent a WHERE enabled ORDER BY agent_id
+FROM callcenter.agent a
 """
+_AGENTS = _AGENT + "WHERE enabled ORDER BY agent_id"
+_SOME_AGENTS = _AGENT + "WHERE enabled AND agent_id = ANY ($1)"
 _CALLS = """
 SELECT c.call_id, c.direction, c.from_number, c.to_number, c.queue, c.agent_id, c.started_at, c.connected_at,
        CASE WHEN q.state = 'waiting' THEN 'waiting'
@@ -79,36 +88,27 @@ class FeedEvent:
     segment: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand at ``now`` (the database's clock), as rows ready to be shown."""
-
-    now: datetime
-    queues: Sequence[Mapping[str, Any]]
-    agents: Sequence[Mapping[str, Any]]
-    calls: Sequence[Mapping[str, Any]]
-    ended: Sequence[Mapping[str, Any]]
-
-    def __eq__(self, other: object) -> bool:
-        """Whether anything but the time differs."""
-        if not isinstance(other, Standing):
-            return NotImplemented
-        return (self.queues, self.agents, self.calls, self.ended) == (
-            other.queues,
-            other.agents,
-            other.calls,
-            other.ended,
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-
 class LiveFeed:
-    """Reads for watchers. ``queues`` are those that exist, listed even when nobody waits."""
+    """Reads for watchers. ``queues`` are those that exist, listed even when nobody waits.
 
-    def __init__(self, database: Database, queues: Callable[[], Iterable[str]]) -> None:
+    Agents' rows are kept, so that only those who changed need to be read; ``estimates`` gives the estimated
+    waits by queue and is asked every ``ESTIMATES_EVERY_S``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queues: Callable[[], Iterable[str]],
+        thresholds: Metrics | None = None,
+        estimates: Estimates | None = None,
+    ) -> None:
         self._database = database
         self._queues = queues
+        self._today = TodayReader(database, thresholds or Metrics())
+        self._estimates = estimates
+        self._agents: dict[str, Row] = {}
+        self._waits: tuple[float, Mapping[str, Estimate]] = (0.0, {})
+        self._lock = asyncio.Lock()
 
     async def last_event_id(self) -> int:
         """The newest stored event, 0 in an empty log."""
@@ -123,23 +123,62 @@ class LiveFeed:
         rows = await self._database.fetch(_SINCE, event_id, float(RECENT_S), BATCH)
         return [_feed_event(row) for row in rows]
 
-    async def standing(self) -> Standing:
-        """How things stand now; raises ``StorageError``."""
-        queues = {row["name"]: row for row in await self._database.fetch(_QUEUES)}
-        names = sorted({*self._queues(), *queues})
+    async def standing(self, changed_agents: Collection[str] | None = None) -> Standing:
+        """How things stand now; raises ``StorageError``.
+
+        Only the agents named are read anew, all of them without names or on the first call.
+        """
+        async with self._lock:  # else older rows could replace newer ones
+            return await self._standing(changed_agents)
+
+    async def _standing(self, changed_agents: Collection[str] | None) -> Standing:
+        async with self._database.acquire() as connection:
+            now = await connection.fetchval(_NOW)
+            lines = {row["name"]: row for row in await connection.fetch(_QUEUES)}
+            if changed_agents is None or not self._agents:
+                self._keep_all(await connection.fetch(_AGENTS))
+            elif changed_agents:
+                self._keep(changed_agents, await connection.fetch(_SOME_AGENTS, list(changed_agents)))
+            calls = [dict(row) for row in await connection.fetch(_CALLS, MAX_OPEN_CALLS)]
+            ended = [dict(row) for row in await connection.fetch(_ENDED, ENDED_CALLS)]
+        agents = list(self._agents.values())
+        today = await self._today.read(now)
+        waits = await self._estimated()
+        names = sorted({*self._queues(), *lines})
         return Standing(
-            queues=[_queue(name, queues.get(name)) for name in names],
-            agents=[dict(row) for row in await self._database.fetch(_AGENTS)],
-            calls=[dict(row) for row in await self._database.fetch(_CALLS, MAX_OPEN_CALLS)],
-            ended=[dict(row) for row in await self._database.fetch(_ENDED, ENDED_CALLS)],
-            now=await self._database.fetchval(_NOW),
+            now=now,
+            queues=queue_rows(names, lines, agents, today, waits),
+            agents=agents,
+            calls=calls,
+            ended=ended,
+            totals=totals(lines, agents, today),
         )
 
+    async def _estimated(self) -> Mapping[str, Estimate]:
+        due_s, waits = self._waits
+        now_s = asyncio.get_running_loop().time()
+        if self._estimates is not None and now_s >= due_s:
+            waits = await self._estimates()
+            self._waits = now_s + ESTIMATES_EVERY_S, waits
+        return waits
 
-def _queue(name: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
-    if row is None:
-        return {"name": name, "waiting": 0, "oldest_at": None}
-    return {"name": name, "waiting": row["waiting"], "oldest_at": row["oldest_at"]}
+    def _keep_all(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep these agents and no others; one who did not change keeps the very row."""
+        before, self._agents = self._agents, {}
+        for row in rows:
+            known, new = before.get(row["id"]), dict(row)
+            self._agents[new["id"]] = new if known is None or known != new else known
+
+    def _keep(self, names: Collection[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        found = {row["id"]: dict(row) for row in rows}
+        for name in names:
+            if name in found:
+                is_new = name not in self._agents
+                self._agents[name] = found[name]
+                if is_new:
+                    self._agents = dict(sorted(self._agents.items()))
+            else:
+                self._agents.pop(name, None)
 
 
 _EVENT_COLUMNS = ("event_id", "at", "type", "call_id", "seq", "chain_id", "queue", "agent", "leg", "data")

@@ -2,11 +2,12 @@
 
 One hub per process. The database's notifications wake it; it reads new rows once, whoever watches, and
 reads nothing while nobody does. The state is also read every ``POLL_S`` in case a notification was lost,
-and sent at most ``1 / STATE_EVERY_S`` times a second, to those for whom it changed. Partial words are in the
-notifications themselves.
+and told at most ``1 / STATE_EVERY_S`` times a second, to those for whom it changed; between such readings
+only agents who changed are read. Partial words are in the notifications themselves.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +16,16 @@ from typing import Self
 
 from callcenter.errors import OverloadedError, StorageError
 from callcenter.storage.listener import Listener
+from callcenter.web.board import Boards
 from callcenter.web.feed import BATCH, FeedEvent, LiveFeed
-from callcenter.web.messages import event_message, partial_message, segment_message, state_message
+from callcenter.web.messages import event_message, partial_message, segment_message
 from callcenter.web.partials import partials_of
 from callcenter.web.ranges import EventRanges
-from callcenter.web.subscription import Interest, Subscriber, Topic
+from callcenter.web.standing import Standing
+from callcenter.web.subscription import STATE_EVERY_S, Interest, Subscriber, Topic
 
 log = logging.getLogger(__name__)
 
-STATE_EVERY_S = 0.25
 POLL_S = 2.0
 MAX_SUBSCRIBERS = 500
 
@@ -40,6 +42,9 @@ class LiveHub:
         self._subscribers: set[Subscriber] = set()
         self._news = asyncio.Event()
         self._changed = asyncio.Event()
+        self._boards = Boards()
+        self._agents: set[str] = set()
+        self._read_all_at_s = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self.dropped_total = 0
         self.closing = False
@@ -68,7 +73,7 @@ class LiveHub:
     def attach(self, listener: Listener) -> None:
         """Hear of new events, agents and waiting lines, and of words while they are said."""
         listener.subscribe("event", self.on_event, self.on_reconnect)
-        listener.subscribe("agent", self.on_change)
+        listener.subscribe("agent", self.on_agent)
         listener.subscribe("acd", self.on_change)
         listener.subscribe("partial", self.on_partials)
 
@@ -83,7 +88,15 @@ class LiveHub:
         self._changed.set()
 
     def on_change(self, _payload: str = "") -> None:
-        """Take a notification that agents or waiting lines changed."""
+        """Take a notification that waiting lines changed."""
+        self._changed.set()
+
+    def on_agent(self, payload: str) -> None:
+        """Take a notification that an agent changed."""
+        try:
+            self._agents.add(json.loads(payload)["agent_id"])
+        except (ValueError, KeyError, TypeError):
+            self._read_all_at_s = 0.0  # of whom, it does not say
         self._changed.set()
 
     def on_partials(self, payload: str) -> None:
@@ -105,6 +118,7 @@ class LiveHub:
     def on_reconnect(self) -> None:
         """Read on from the last event seen: notifications were lost while the listener was away."""
         self._ranges.resync = True
+        self._read_all_at_s = 0.0
         self._news.set()
         self._changed.set()
 
@@ -193,22 +207,29 @@ class LiveHub:
             await _set_within(self._changed, POLL_S)
             watchers = [one for one in self._subscribers if Topic.STATE in one.interest.topics]
             if watchers:
-                await self._read_state(watchers)
+                await self._show_state(watchers)
             await asyncio.sleep(STATE_EVERY_S)
 
-    async def _read_state(self, watchers: Sequence[Subscriber]) -> None:
+    async def _show_state(self, watchers: Sequence[Subscriber]) -> None:
         try:
-            standing = await self.feed.standing()
+            standing = await self._read_state()
         except StorageError as error:
             log.warning("live state waits: %s", error)
+            self._read_all_at_s = 0.0
             return
-        views = {watcher.interest.audience: watcher.interest.view(standing) for watcher in watchers}
-        messages = {audience: state_message(view) for audience, view in views.items()}
+        audiences = {watcher.interest.audience: watcher.interest for watcher in watchers}
+        self._boards.show(audiences, standing)
         for watcher in watchers:
-            audience = watcher.interest.audience
-            if views[audience] != watcher.last_standing:
-                watcher.last_standing = views[audience]
-                self._offer(watcher, messages[audience])
+            watcher.show(self._boards.of(watcher.interest.audience))
+
+    async def _read_state(self) -> Standing:
+        """Read what is new; everything now and then, since a notification may be lost."""
+        changed, self._agents = self._agents, set()
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._read_all_at_s:
+            return await self.feed.standing(changed)
+        self._read_all_at_s = now_s + POLL_S
+        return await self.feed.standing()
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:

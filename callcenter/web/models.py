@@ -275,6 +275,14 @@ class RecordingList(Answer):
     recordings: list[Recording]
 
 
+class EstimatedWait(Answer):
+    """How long somebody would wait who came now: half of them up to ``p50_s``, nine of ten ``p90_s``."""
+
+    method: str
+    p50_s: Seconds
+    p90_s: Seconds
+
+
 class QueueState(Answer):
     """A waiting line now. ``oldest_at`` is when the one who waits longest came in."""
 
@@ -282,6 +290,7 @@ class QueueState(Answer):
     waiting: int
     longest_wait_s: Seconds
     oldest_at: Time | None
+    estimated_wait: EstimatedWait | None
 
 
 class QueueList(Answer):

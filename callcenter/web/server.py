@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.config import Settings
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
@@ -21,6 +22,7 @@ from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.web import middleware
 from callcenter.web.auth import Authenticator, TokenLookup
 from callcenter.web.live import LiveHub
@@ -38,6 +40,7 @@ from callcenter.web.routes.quality import QualityRoutes
 from callcenter.web.routes.queues import QueueRoutes
 from callcenter.web.routes.recordings import RecordingRoutes
 from callcenter.web.routes.reports import ReportRoutes
+from callcenter.web.routes.wait_report import WaitReportRoutes
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -62,6 +65,8 @@ class WebServices:
     queues: Queues
     queue_rows: QueueRows
     reports: Reports
+    waits: WaitTimes
+    wait_estimates: WaitEstimates
     users: Users
     hub: LiveHub
     control: CallControl
@@ -114,7 +119,9 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
             services.calls, services.transcripts, services.control, now, thresholds.short_abandon_s
         ).routes(),
         *RecordingRoutes(services.recordings, services.calls, services.recordings_dir).routes(),
-        *QueueRoutes(services.queue_line, services.queues, services.queue_rows, now, skills).routes(),
+        *QueueRoutes(
+            services.queue_line, services.queues, services.queue_rows, now, skills, services.waits
+        ).routes(),
         *AgentRoutes(services.agents, services.control, services.queues, skills).routes(),
         *ReportRoutes(services.reports, thresholds, now).routes(),
         *ClosureRoutes(
@@ -123,6 +130,7 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
             lambda: services.queues.names,
             [route.flow.stem for route in services.settings.routes],
         ).routes(),
+        *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),
     ]

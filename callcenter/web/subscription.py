@@ -1,18 +1,23 @@
 """What one watcher wants, may see, and has not taken yet."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from callcenter.web.feed import FeedEvent, Standing
+from callcenter.web.board import Audience, Board, Told
+from callcenter.web.feed import FeedEvent
 from callcenter.web.partials import LivePartial
 from callcenter.web.principal import Principal
+from callcenter.web.standing import Row, Standing
 
 QUEUE_SIZE = 512
 MAX_PARTIALS = 1000
+STATE_EVERY_S = 0.25
+"""A watcher is told the state at most so often."""
 
 
 class Topic(StrEnum):
@@ -33,7 +38,7 @@ class Interest:
     queue: str | None = None
 
     @property
-    def audience(self) -> tuple[str | None, bool, str | None]:
+    def audience(self) -> Audience:
         """Equal for watchers who see the same, so that what they see is made once."""
         own = self.principal.agent_id
         return (self.queue, True, None) if self.principal.sees_all else (self.queue, False, own)
@@ -54,7 +59,15 @@ class Interest:
             agents=[row for row in standing.agents if self.queue is None or self.queue in row["queues"]],
             calls=[row for row in standing.calls if self._shows(row)],
             ended=[row for row in standing.ended if self._shows(row)],
+            totals=self._totals(standing),
         )
+
+    def _totals(self, standing: Standing) -> Row:
+        """Of all queues, or of the one that is watched."""
+        if self.queue is None:
+            return standing.totals
+        own = next((row for row in standing.queues if row["name"] == self.queue), {})
+        return {name: value for name, value in own.items() if name in standing.totals}
 
     def _shows(self, call: Mapping[str, Any]) -> bool:
         return self.queue in (None, call["queue"]) and self.principal.may_see(call["agent_id"])
@@ -64,13 +77,16 @@ class Subscriber:
     """A watcher's bounded queue of messages; one that is full is never emptied: the watcher is dropped.
 
     Partial words wait beside it, the newest of each leg, and are taken when the queue is empty. Nobody is
-    dropped for them: where there are too many, the oldest give way.
+    dropped for them: where there are too many, the oldest give way. Of the state nothing waits at all: who
+    has time for it is told the newest.
     """
 
     def __init__(self, interest: Interest) -> None:
         self.interest = interest
         self.dropped = False
-        self.last_standing: Standing | None = None
+        self._board: Board | None = None
+        self._told: Told | None = None
+        self._told_at_s = -STATE_EVERY_S
         self._messages: deque[str] = deque()
         self._partials: dict[tuple[str, str], str] = {}
         self._closed = False
@@ -92,6 +108,13 @@ class Subscriber:
             del self._partials[next(iter(self._partials))]
         self._news.set()
 
+    def show(self, board: Board) -> None:
+        """Tell the watcher what is new on the board, if anything is, as soon as there is time for it."""
+        if board is not self._board:
+            self._board, self._told = board, None
+        if self._told != board.version:
+            self._news.set()
+
     def close(self) -> None:
         """Tell the watcher that nothing more comes after what is queued."""
         self._closed = True
@@ -104,8 +127,25 @@ class Subscriber:
                 return self._messages.popleft()
             if self._closed:
                 return None
+            pause_s = self._pause_s()
+            if pause_s == 0:
+                return self._tell()
             if self._partials:
                 return self._partials.pop(next(iter(self._partials)))
             self._news.clear()
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
         return None
+
+    def _pause_s(self) -> float | None:
+        """How long until the state may be told; ``None`` where there is nothing new to tell."""
+        if self._board is None or self._told == self._board.version:
+            return None
+        return max(0.0, self._told_at_s + STATE_EVERY_S - asyncio.get_running_loop().time())
+
+    def _tell(self) -> str:
+        assert self._board is not None
+        told, self._told = self._told, self._board.version
+        self._told_at_s = asyncio.get_running_loop().time()
+        return self._board.message(told)

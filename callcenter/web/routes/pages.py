@@ -8,10 +8,11 @@ import jinja2
 from aiohttp import web
 
 from callcenter.web.auth import COOKIE, Authenticator, is_own_machine
+from callcenter.web.board import state_document
 from callcenter.web.errors import RateLimitedError, RequestError, UnauthorizedError
-from callcenter.web.feed import LiveFeed, Standing
-from callcenter.web.messages import state_document
+from callcenter.web.feed import LiveFeed
 from callcenter.web.principal import Principal
+from callcenter.web.standing import Standing
 from callcenter.web.subscription import Interest, Topic
 
 GROUPS = {
@@ -134,10 +135,25 @@ def _first_view(standing: Standing) -> dict[str, Any]:
     names = {row["id"]: row["name"] for row in standing.agents}
     document = state_document(standing)
     return {
-        "queues": [_with_text_times(row) for row in document["queues"]],
+        "queues": [_queue(row) for row in document["queues"]],
         "calls": [_call(row, names) for row in document["calls"][:MAX_CARDS]],
         "ended": [_ended(row, names) for row in document["ended"]],
     }
+
+
+def _queue(row: Mapping[str, Any]) -> dict[str, Any]:
+    today, agents, level = row["today"], row["agents"], row["today"]["service_level"]["value"]
+    wait = row["estimated_wait"]
+    return _with_text_times(row) | {
+        "wait_text": f"{_clock(wait['p50_s'])} to {_clock(wait['p90_s'])}" if wait else "–",
+        "level_text": "–" if level is None else f"{100 * level:.0f} %",
+        "answered_text": f"{today['answered']} of {today['offered']}",
+        "agents_text": f"{agents['available']} free of {agents['signed_in']}",
+    }
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def _call(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

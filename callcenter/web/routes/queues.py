@@ -8,6 +8,8 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from callcenter.acd.queues import Queues
+from callcenter.acd.wait_time import Estimate
+from callcenter.acd.waits import WaitTimes
 from callcenter.queueing import Queue, Strategy
 from callcenter.storage.queue_line import LineEntry, QueueLine
 from callcenter.storage.queues import QueueRows
@@ -41,12 +43,14 @@ class QueueRoutes:
         rows: QueueRows,
         now: Callable[[], datetime],
         skills: Collection[str],
+        waits: WaitTimes,
     ) -> None:
         self._line = line
         self._queues = queues
         self._rows = rows
         self._now = now
         self._skills = frozenset(skills)
+        self._waits = waits
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """Where they answer."""
@@ -62,7 +66,10 @@ class QueueRoutes:
         entries = await self._line.entries()
         now = self._now()
         names = sorted({*self._queues.names, *(entry.queue for entry in entries)})
-        queues = [models.QueueState(**_state(name, _of(name, entries), now)) for name in names]
+        waits = await self._waits.of_newcomers()
+        queues = [
+            models.QueueState(**_state(name, _of(name, entries), now, waits.get(name))) for name in names
+        ]
         return answer(models.QueueList(queues=queues))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -94,9 +101,9 @@ class QueueRoutes:
     async def _detail(self, name: str, status: int = 200) -> web.Response:
         record = self._queues.record(name)
         entries = await self._line.entries(name)
-        now = self._now()
+        now, waits = self._now(), await self._waits.of_newcomers()
         detail = models.QueueDetail(
-            **_state(name, entries, now),
+            **_state(name, entries, now, waits.get(name)),
             entries=[_entry(entry, now) for entry in entries],
             settings=record.queue.model_dump(mode="json", exclude={"name", "agents"}),
             version=record.version,
@@ -109,14 +116,21 @@ def _of(name: str, entries: Sequence[LineEntry]) -> list[LineEntry]:
     return [entry for entry in entries if entry.queue == name]
 
 
-def _state(name: str, entries: Sequence[LineEntry], now: datetime) -> dict[str, Any]:
+def _state(name: str, entries: Sequence[LineEntry], now: datetime, wait: Estimate | None) -> dict[str, Any]:
     oldest_at = min((entry.entered_at for entry in entries), default=None)
     return {
         "name": name,
         "waiting": len(entries),
         "oldest_at": oldest_at,
         "longest_wait_s": 0.0 if oldest_at is None else _age_s(oldest_at, now),
+        "estimated_wait": None if wait is None else _estimated(wait),
     }
+
+
+def _estimated(wait: Estimate) -> models.EstimatedWait | None:
+    if wait.p50_s is None or wait.p90_s is None:
+        return None
+    return models.EstimatedWait(method=wait.method.value, p50_s=wait.p50_s, p90_s=wait.p90_s)
 
 
 def _entry(entry: LineEntry, now: datetime) -> models.QueueEntry:

@@ -1,5 +1,6 @@
 // The wallboard: one socket to /api/v1/live, drawn with textContent only.
-// Every state message is the whole truth, so a lost connection needs no more than a new subscription.
+// The first state message is the whole truth, so a lost connection needs no more than a new subscription.
+// Of a large center only what changed comes afterwards, and is put in its place here.
 
 const PHASES = { ivr: "In the menu", waiting: "Waiting", ringing: "Ringing", talking: "Talking" };
 const GROUPS = [
@@ -62,6 +63,20 @@ function fillQueue(node, row) {
   put(node, "name", row.name);
   put(node, "waiting", row.waiting);
   since(node, row.oldest_at);
+  put(node, "wait_text", waitText(row));
+  put(node, "level_text", levelText(row.today));
+  put(node, "answered_text", `${row.today.answered} of ${row.today.offered}`);
+  put(node, "agents_text", `${row.agents.available} free of ${row.agents.signed_in}`);
+}
+
+function waitText(row) {
+  const wait = row.estimated_wait;
+  return wait ? `${spell(wait.p50_s)} to ${spell(wait.p90_s)}` : "–";
+}
+
+function levelText(today) {
+  const share = today.service_level.value;
+  return share === null ? "–" : `${Math.round(100 * share)} %`;
 }
 
 function fillAgent(node, row) {
@@ -100,7 +115,35 @@ function fillEnded(node, row) {
   node.querySelector("[data-outcome]").dataset.outcome = row.outcome ?? "";
 }
 
+const KEYS = { queues: "name", agents: "id", calls: "call_id", ended: "call_id" };
+const ORDERS = {
+  queues: (one, other) => compare(one.name, other.name),
+  agents: (one, other) => compare(one.id, other.id),
+  calls: (one, other) =>
+    compare(rank(one), rank(other)) || compare(other.started_at, one.started_at) || compare(one.call_id, other.call_id),
+  ended: (one, other) => compare(other.ended_at, one.ended_at) || compare(one.call_id, other.call_id),
+};
+const compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0);
+const rank = (call) => (call.phase === "talking" ? 0 : call.phase === "ivr" ? 2 : 1);
+let latest = null;
+
+// The state as it is after a change: rows that are new or differ, and those that are gone.
+function changed(state, change) {
+  const next = { ...state, ...(change.totals && { totals: change.totals }), now: change.now };
+  Object.entries(KEYS).forEach(([name, key]) => {
+    const rows = change[name];
+    const gone = change[`${name}_gone`];
+    if (!rows && !gone) return;
+    const known = new Map(state[name].map((row) => [row[key], row]));
+    gone?.forEach((id) => known.delete(id));
+    rows?.forEach((row) => known.set(row[key], row));
+    next[name] = [...known.values()].sort(ORDERS[name]);
+  });
+  return next;
+}
+
 function drawState(state) {
+  latest = state;
   clockSkewMs = Date.parse(state.now) - Date.now();
   agentNames = new Map(state.agents.map((row) => [row.id, row.name]));
   const groups = GROUPS.map(([name, title]) => ({
@@ -224,6 +267,7 @@ function show(state, text) {
 
 function take(message) {
   if (message.type === "state") drawState(message);
+  else if (message.type === "change" && latest) drawState(changed(latest, message));
   else if (message.type === "segment") drawSegment(message);
   else if (message.type === "partial") drawPartial(message);
 }

@@ -50,7 +50,7 @@ class Situation:
     def _caller(self, number: int, names: list[str]) -> WaitingCaller:
         refusers = self.random.sample(names, min(len(names), self.random.choice([0, 0, 1, 3])))
         needed = self._levels(2)
-        steps = (Need(0.0, needed), Need(self.random.choice([61.0, 90.0]), {}))
+        steps = (Need(0.0, needed), Need(self.random.choice([30.0, 600.0]), {}))
         preferred = self.random.choice([None, None, *names]) if names else None
         held = preferred is not None and self.random.random() < 0.7
         return WaitingCaller(

@@ -16,6 +16,7 @@ from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.queues import Queues
 from callcenter.acd.roster import Roster
+from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
@@ -29,6 +30,7 @@ from callcenter.media.frame import PacedBy
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
@@ -43,6 +45,7 @@ from callcenter.storage.queue_line import QueueLine
 from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.telephony.port import LegInfo, LegSink
 from callcenter.telephony.shell import new_token
 
@@ -316,6 +319,8 @@ async def _open(
         recognizer=recognizer,
         confirmer=None,
         partials=await enter(Partials(Messages(database))),
+        waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+        wait_estimates=WaitEstimates(database),
         look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
         closures=await enter(ClosureBoard(Closures(database), listener)),
         history=History(database),

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, async_playwright
 
 from callcenter.acd.matcher import Matcher
 from callcenter.acd.queues import Queues
+from callcenter.acd.waits import WaitTimes
 from callcenter.config import Agent, Metrics, Queue, Settings
 from callcenter.errors import NotFoundError, TransitionError
 from callcenter.events import Event, EventType
@@ -32,6 +33,7 @@ from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts, TranscriptSegment
 from callcenter.storage.users import Users
+from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.web.access_log import AccessLog
 from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
@@ -209,7 +211,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         rows = QueueRows(database)
         await rows.sync(SETTINGS.queues)
         queues = await enter(Queues(rows, listener))
-        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names)))
+        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names, SETTINGS.metrics)))
         hub.attach(listener)
         await listener.settled()
         agents, users, line = Agents(database), Users(database), QueueLine(database)
@@ -231,6 +233,8 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             queues=queues,
             queue_rows=rows,
             reports=Reports(database),
+            waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+            wait_estimates=WaitEstimates(database),
             users=users,
             hub=hub,
             control=control,

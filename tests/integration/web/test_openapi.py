@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 from referencing import Registry, Resource
 
 from callcenter.storage.transcripts import TimedWord
+from callcenter.web import board
 from callcenter.web.server import build_app
 
 ADDRESS = "urn:callcenter"
@@ -89,6 +90,7 @@ async def call_id(site: Any) -> Any:
         ("calls/{}/recordings", "RecordingList"),
         ("queues", "QueueList"),
         ("closure", "ClosureList"),
+        ("reports/ewt", "WaitAccuracy"),
         ("queues/sales", "QueueDetail"),
         ("agents", "AgentList"),
         ("agents/ann", "Agent"),
@@ -113,9 +115,14 @@ async def test_problems_are_as_described(site: Any, document: dict[str, Any], pa
     check(document, "Problem", answer)
 
 
-async def test_live_messages_are_as_described(site: Any, document: dict[str, Any], call_id: Any) -> None:
+@pytest.mark.parametrize("whole_rows", [board.WHOLE_ROWS, 0])
+async def test_live_messages_are_as_described(
+    site: Any, document: dict[str, Any], call_id: Any, monkeypatch: pytest.MonkeyPatch, whole_rows: int
+) -> None:
+    monkeypatch.setattr(board, "WHOLE_ROWS", whole_rows)
     schemas = {
         "state": "LiveState",
+        **({} if whole_rows else {"change": "LiveChange"}),
         "event": "LiveEvent",
         "segment": "LiveSegment",
         "partial": "LivePartial",
@@ -123,14 +130,18 @@ async def test_live_messages_are_as_described(site: Any, document: dict[str, Any
     async with site.client.ws_connect(site.url + "/api/v1/live", headers=site.auth()) as socket:
         await socket.send_json({"subscribe": ["events", "transcript", "partials", "state"]})
         seen = set()
-        check(document, "LiveState", await socket.receive_json(timeout=5))
+
+        async def see(kinds: set[str]) -> None:
+            while not kinds <= seen:
+                message = await socket.receive_json(timeout=5)
+                seen.add(message["type"])
+                check(document, schemas[message["type"]], message)
+
+        await see({"state"})
         talking = await site.floor.start()
         await site.floor.saying(talking, "hel", "lo")
         await site.floor.say(talking, "hello", number=1, words=(TimedWord("hello", 1000, 1400, 0.5),))
-        while seen != schemas.keys():
-            message = await socket.receive_json(timeout=5)
-            seen.add(message["type"])
-            check(document, schemas[message["type"]], message)
+        await see(set(schemas))
 
 
 async def test_live_refusals_are_as_described(site: Any, document: dict[str, Any]) -> None:

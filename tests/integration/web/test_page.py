@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from callcenter.web import board
 from callcenter.web.auth import COOKIE
 
 WIDE = {"width": 1280, "height": 800}
@@ -140,11 +141,16 @@ async def test_a_late_final_takes_away_neither_the_next_partial_nor_its_own_mark
         await expect(lines).to_have_count(0)
 
 
-async def test_the_floor_changes_before_your_eyes(site: Any, browser: Browser) -> None:
+@pytest.mark.parametrize("whole_rows", [board.WHOLE_ROWS, 0])
+async def test_the_floor_changes_before_your_eyes(
+    site: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch, whole_rows: int
+) -> None:
+    monkeypatch.setattr(board, "WHOLE_ROWS", whole_rows)
     async with opened(site, browser) as page:
         await live(page)
         sales = page.locator('.queue[data-key="sales"]')
         await expect(sales.locator('[data-field="waiting"]')).to_have_text("0")
+        await expect(sales.locator('[data-field="agents_text"]')).to_have_text("0 free of 0")
         call_id = await site.floor.start()
         await site.floor.queued(call_id)
         await expect(sales.locator('[data-field="waiting"]')).to_have_text("1")
@@ -152,9 +158,13 @@ async def test_the_floor_changes_before_your_eyes(site: Any, browser: Browser) -
         await expect(page.get_by_text("No call at the moment.")).to_be_hidden()
         await site.send("POST", "/api/v1/agents/ann/state", {"event": "sign_in"})
         await expect(page.locator('.group[data-state="available"] .name')).to_have_text("Ann")
+        await expect(sales.locator('[data-field="agents_text"]')).to_have_text("1 free of 1")
         await site.floor.line.leave(call_id)
         await site.floor.end(call_id, outcome="abandoned")
         await expect(page.locator(".call")).to_have_count(0)
+        await expect(sales.locator('[data-field="answered_text"]')).to_have_text("0 of 1")
+        await expect(sales.locator('[data-field="level_text"]')).to_have_text("–")  # it was a short one
+        await expect(sales.locator('[data-field="wait_text"]')).to_have_text("–")
         await expect(page.locator("#ended li .outcome")).to_have_text("abandoned")
         await expect(page.get_by_text("No call at the moment.")).to_be_visible()
 

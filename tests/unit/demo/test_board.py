@@ -42,13 +42,17 @@ def shown(board: Board) -> list[str]:
     return [saying.stable + saying.volatile for saying in board.saying.values()]
 
 
+def day(offered: int, answered: int, level: float | None) -> dict[str, Any]:
+    return {"offered": offered, "answered": answered, "service_level": {"value": level}}
+
+
 def state(agents: int = 1, calls: int = 1) -> dict[str, Any]:
     since = "2026-01-01T12:00:00Z"
     return {
         "type": "state",
         "queues": [
-            {"name": "sales", "waiting": 2, "oldest_at": since},
-            {"name": "support", "waiting": 0, "oldest_at": None},
+            {"name": "sales", "waiting": 2, "oldest_at": since, "today": day(4, 3, 0.75)},
+            {"name": "support", "waiting": 0, "oldest_at": None, "today": day(0, 0, None)},
         ],
         "agents": [
             {"id": f"agent{n}", "state": "wrap_up", "since": since, "call_id": CALL} for n in range(agents)
@@ -206,3 +210,19 @@ def test_picture_of_a_large_day_stays_within_the_screen() -> None:
 
 def test_picture_before_anything_is_known() -> None:
     assert "0 of 20 begun" in picture(Board())
+
+
+def test_changes_are_put_in_their_place() -> None:
+    board = Board()
+    board.take(state(agents=2, calls=0))
+    since = "2026-01-01T12:00:00Z"
+    changed = {"id": "agent1", "state": "talking", "since": since, "call_id": None}
+    new = {"id": "agent2", "state": "break", "since": since, "call_id": None}
+    board.take({"type": "change", "agents": [changed, new], "agents_gone": ["agent0"]})
+    assert sorted((row["id"], row["state"]) for row in board.agents) == [
+        ("agent1", "talking"),
+        ("agent2", "break"),
+    ]
+    assert len(board.queues) == 2
+    assert "3 of 4" in picture(board)
+    assert "75 %" in picture(board)

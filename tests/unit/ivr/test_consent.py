@@ -1,8 +1,25 @@
 """Whether conversations are recorded: told, asked, or refused."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from ivr import Consented, Digit, NoInput, NoMatch, Play, Played, Timeout
+from ivr import (
+    Consented,
+    Digit,
+    Engine,
+    Listen,
+    NoInput,
+    NoMatch,
+    Play,
+    Played,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
+    Timeout,
+)
+
+NOON = datetime(2025, 3, 5, 12, tzinfo=UTC)
 
 FLOW = """
 language: en
@@ -59,3 +76,27 @@ def test_another_key_asks_again(call) -> None:
     assert isinstance(caller.last[-1], Play)
     caller.feed(Played())
     assert Consented("consent", True) in caller.feed(Digit("1"))
+
+
+@pytest.mark.parametrize(
+    ("words", "given"), [("yes", True), ("Yes, please.", True), ("no", False), ("no thank you", False)]
+)
+def test_the_answer_may_be_said(load, words: str, given: bool) -> None:
+    engine = Engine(load(flow("ask")), {}, "+12025550123", "+12025550100", hears=True)
+    engine.start(NOON)
+    listen = next(action for action in engine.feed(Played(), NOON) if isinstance(action, Listen))
+    assert "yes" in listen.hot_words
+    engine.feed(SpeechStarted(), NOON)
+    engine.feed(SpeechEnded(), NOON)
+    assert Consented("consent", given) in engine.feed(Speech(words, 0.97), NOON)
+
+
+def test_what_was_heard_badly_is_no_consent(load) -> None:
+    engine = Engine(load(flow("ask")), {}, "+12025550123", "+12025550100", hears=True)
+    engine.start(NOON)
+    engine.feed(Played(), NOON)
+    for _ in range(2):
+        engine.feed(SpeechStarted(), NOON)
+        last = engine.feed(Speech("yes", 0.2), NOON)
+        engine.feed(Played(), NOON)
+    assert Consented("consent", False) in last

@@ -156,7 +156,7 @@ MISTAKES = [
     (
         "kind: csat",
         "kind: stars",
-        "44: node survey: questions.0.kind: Input should be 'csat', 'nps' or 'words'",
+        "44: node survey: questions.0.kind: Input should be 'csat', 'nps', 'yes_no' or 'words'",
     ),
     (
         "id: why",

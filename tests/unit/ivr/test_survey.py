@@ -51,7 +51,7 @@ def caller(call):
     assert join == JoinQueue("sales", 0, None, True, comes_back=True)
     assert caller.feed(QueueEnded(QueueExit.ANSWERED))[:2] == [
         Entered("flow", "survey"),
-        SurveyOffered("survey"),
+        SurveyOffered("survey", ("csat", "nps", "words")),
     ]
     assert caller.heard == ["Three questions. Press 2 to skip."]
     caller.feed(Played())
@@ -104,6 +104,16 @@ def test_recommendation_is_one_key_or_two(caller, keys: str, score: int) -> None
     caller.feed(Played())
     caller.dial(keys)
     assert answers(caller)[1:] == [("friends", score)]
+
+
+@pytest.mark.parametrize(("key", "score"), [("1", 1), ("2", 0)])
+def test_yes_and_no_are_one_and_nought(call, key: str, score: int) -> None:
+    caller = call(FLOW.replace("id: happy, kind: csat", "id: resolved, kind: yes_no"), call_id="x")
+    caller.start()
+    caller.feed(QueueEnded(QueueExit.ANSWERED))
+    caller.feed(Played())
+    begun(caller).feed(Digit(key))
+    assert answers(caller) == [("resolved", score)]
 
 
 def test_a_one_alone_is_a_one(caller) -> None:

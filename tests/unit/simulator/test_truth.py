@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from callcenter.simulator.truth import CallTruth, Held, Pressed, Said, Truth, nearest_rank, service_level
+from callcenter.simulator.figures import nearest_rank, service_level
+from callcenter.simulator.truth import CallTruth, Held, Pressed, Said, Truth
 
 NOON = 1_790_000_000.0
 
@@ -10,18 +11,19 @@ NOON = 1_790_000_000.0
 def waiting(wait_s: float, *, ended_by: str = "caller", script: str = "abandon") -> CallTruth:
     call = CallTruth("+12125550100", "+13125550100", script, NOON)
     call.keys = [Pressed("1", NOON + 2)]
-    call.queue, call.queue_entered_at = "sales", NOON + 2
+    call.enter("sales", NOON + 2)
     call.ended(ended_by, NOON + 2 + wait_s)
     return call
 
 
 def answered(wait_s: float, talk_s: float = 60.0, hold_s: float = 0.0, wrap_up_s: float = 0.0) -> CallTruth:
-    call = waiting(wait_s, script="talk")
-    call.connected_at = NOON + 2 + wait_s
-    call.ended_at = call.connected_at + talk_s + hold_s
-    call.wrap_up_ended_at = call.ended_at + wrap_up_s
+    call = CallTruth("+12125550100", "+13125550100", "talk", NOON)
+    contact, connected_at = call.enter("sales", NOON + 2), NOON + 2 + wait_s
+    contact.agent, contact.connected_at = "alice", connected_at
+    call.ended("caller", connected_at + talk_s + hold_s)
+    contact.wrap_up_ended_at = connected_at + talk_s + hold_s + wrap_up_s
     if hold_s:
-        call.holds = [Held(call.connected_at + 5, call.connected_at + 5 + hold_s)]
+        contact.holds = [Held(connected_at + 5, connected_at + 5 + hold_s)]
     return call
 
 
@@ -68,15 +70,16 @@ def test_handling_time_and_waits() -> None:
     assert (day.calls, day.offered, day.handled, day.abandoned, day.short_abandoned) == (5, 4, 2, 2, 1)
     assert (day.talk_s, day.hold_s, day.wrap_up_s, day.aht_s) == (100, 20, 40, 80)
     assert (day.asa_mean_s, day.asa_p50_s, day.asa_p90_s, day.asa_max_s) == (15, 10, 20, 20)
-    assert day.abandonment_gross == 2 / 4
-    assert day.abandonment_net == pytest.approx(1 / 3)
-    assert day.answer_rate == 2 / 4
+    assert (day.abandonment_gross.part, day.abandonment_gross.whole) == (2, 4)
+    assert (day.abandonment_net.part, day.abandonment_net.whole) == (1, 3)
+    assert day.answer_rate.value == 2 / 4
     assert day.outcomes == {"abandoned": 1, "answered": 2, "ivr_abandoned": 1, "short_abandoned": 1}
 
 
 def test_the_known_example_of_service_levels() -> None:
     calls = [answered(5)] * 70 + [waiting(10)] * 10 + [answered(30)] * 20
-    level = service_level(calls, answer_within_s=20, short_abandon_s=0)
+    levels = service_level([call.contacts[0] for call in calls], answer_within_s=20, short_abandon_s=0)
+    level = {name: share.value for name, share in levels.items()}
     assert level["abandons_ignored"] == pytest.approx(0.778, abs=0.0005)
     assert level["abandons_negative"] == pytest.approx(0.7)
     assert level["abandons_positive"] == pytest.approx(0.8)
@@ -86,17 +89,17 @@ def test_the_known_example_of_service_levels() -> None:
 
 
 def test_short_abandons_leave_the_standard_service_level() -> None:
-    calls = [answered(5)] * 8 + [waiting(3)] * 2
-    assert service_level(calls, 20, 6)["standard"] == 1.0
-    assert service_level(calls, 20, 0)["standard"] == 0.8
+    contacts = [call.contacts[0] for call in [answered(5)] * 8 + [waiting(3)] * 2]
+    assert service_level(contacts, 20, 6)["standard"].value == 1.0
+    assert service_level(contacts, 20, 0)["standard"].value == 0.8
 
 
 def test_nothing_divided_by_nothing_is_nothing() -> None:
     day = Truth().figures()
     assert day.aht_s is None
     assert day.asa_p50_s is None
-    assert day.abandonment_net is None
-    assert set(day.service_level.values()) == {None}
+    assert day.abandonment_net.value is None
+    assert {share.value for share in day.service_level.values()} == {None}
 
 
 @pytest.mark.parametrize(

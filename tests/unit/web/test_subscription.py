@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from callcenter.errors import CallCenterError
-from callcenter.web.feed import FeedEvent, Standing
+from callcenter.web.feed import FeedEvent
 from callcenter.web.partials import LivePartial
 from callcenter.web.principal import Principal, Role
+from callcenter.web.standing import Standing
 from callcenter.web.subscription import MAX_PARTIALS, QUEUE_SIZE, Interest, Subscriber, Topic
 
 ANN = Principal("ann", Role.AGENT, "ann")
@@ -69,11 +70,6 @@ def test_the_view_of_a_queue() -> None:
         ["bob"],
     )
     assert not view.calls
-
-
-def test_time_alone_is_no_change() -> None:
-    assert standing() == standing(now=datetime(2025, 3, 2, tzinfo=UTC))
-    assert standing() != standing(queues=[])
 
 
 async def test_a_full_queue_refuses_and_a_dropped_watcher_gets_nothing_more() -> None:
