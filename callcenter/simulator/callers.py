@@ -190,12 +190,12 @@ class Caller:
         await any_set(self._plan.patience_s + HOURS_TIMEOUT_S, meeting.call.ended)
 
     async def _wait_and_talk(self, meeting: Meeting) -> None:
-        loop = asyncio.get_running_loop()
+        patience_s = self._plan.patience_s
         while not meeting.over and not meeting.call.ended.is_set():
-            gives_up_at = loop.time() + self._plan.patience_s
-            if not await any_set(gives_up_at - loop.time(), meeting.joined, meeting.call.ended):
+            if not await any_set(patience_s, meeting.joined, meeting.call.ended):
                 self._report("gives up")
                 return
+            patience_s = self._plan.patience_later_s
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)
                 meeting.parted.clear()

@@ -8,8 +8,8 @@ from callcenter.simulator.service_api import ServiceError
 from callcenter.simulator.truth import ContactTruth, Held
 from callcenter.simulator.world import Consult, Meeting, World, any_set
 
-SECOND_WITHIN_S = 7.0
-"""How long an agent waits for the one who is asked; the service looks for twice the ringing time."""
+SECOND_WITHIN_S = 5.0
+"""How long an agent waits for the one who is asked; less than the service looks, twice the ringing time."""
 
 ASKING_S = 0.8
 _TRIES, _TRY_EVERY_S = 10, 0.2
@@ -45,8 +45,10 @@ class Handing:
         asked_at = self._world.now()
         await self._world.api.transfer(call_id, to.to, to.name, "blind")
         at = self._since(asked_at)
-        self._meeting.truth.part(at)
-        self._meeting.truth.enter(to.queue, at)
+        truth = self._meeting.truth
+        truth.part(at)
+        truth.enter(to.queue, at)
+        truth.handed.append("blind")
         self._meeting.joined.clear()
 
     async def _consult(self, call_id: str, to: Handover, contact: ContactTruth) -> bool:
@@ -64,11 +66,10 @@ class Handing:
                     self._meeting.truth.part(completed_at)
                     self._second_takes_over(consult, to, completed_at)
                     return True
-            elif not consult.answered.is_set():
-                self._meeting.truth.problems.append(f"nobody of {to.name} could be asked")
             asked_at = self._world.now()
             await self._world.api.cancel_transfer(call_id)
             held.ended_at = self._since(asked_at)
+            self._meeting.truth.handed.append("cancelled")
             return False
         finally:
             consult.decide(consult.completed)
@@ -92,6 +93,7 @@ class Handing:
     def _second_takes_over(self, consult: Consult, to: Handover, at: float) -> None:
         contact = ContactTruth(to.queue, at, attended=True, agent=consult.second, connected_at=at)
         self._meeting.truth.contacts.append(contact)
+        self._meeting.truth.handed.append("completed")
         consult.decide(True)
 
     def _since(self, asked_at: float) -> float:

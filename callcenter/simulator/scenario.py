@@ -91,7 +91,8 @@ class CallerPlan:
     """One caller. Times in seconds; ``think_s`` is from hearing the menu to the key or the first word.
 
     ``words`` are said to the service, one after the other. ``key`` and ``queue`` stand for the topic's own
-    where they are given. The agents who talk to the caller make the ``handovers``, one after the other.
+    where they are given. ``patience_later_s`` is for queues that the caller is handed over to. The agents who
+    talk to the caller make the ``handovers``, one after the other.
     """
 
     number: str
@@ -102,6 +103,7 @@ class CallerPlan:
     topic: Topic = Topic.SALES
     think_s: float = 1.5
     patience_s: float = 90.0
+    patience_later_s: float = 90.0
     account: str = ""
     words: tuple[str, ...] = ()
     ends: Speaker = Speaker.CALLER

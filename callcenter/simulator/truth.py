@@ -137,7 +137,8 @@ class CallTruth:
 
     ``ended_by`` is caller, agent, service or network. ``understood`` are the service's names for what it took
     from the caller's words, in order. The call may go on with a survey after a conversation;
-    ``survey_heard`` says whether one was offered.
+    ``survey_heard`` says whether one was offered. ``handed`` tells of each time that an agent handed the
+    caller over, or asked another agent to take the call: blind, completed, cancelled.
     """
 
     number: str
@@ -150,6 +151,7 @@ class CallTruth:
     spoken: list[Spoken] = field(default_factory=list)
     understood: list[str] = field(default_factory=list)
     contacts: list[ContactTruth] = field(default_factory=list)
+    handed: list[str] = field(default_factory=list)
     offers: list[Offered] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     message_left: bool = False

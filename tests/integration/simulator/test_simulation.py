@@ -23,7 +23,8 @@ def caller(index: int, script: Script, **more) -> CallerPlan:
 
 
 def agent(index: int, *answers: Answer) -> AgentPlan:
-    return AgentPlan(f"agent{index}", f"+120655501{index:02d}", ("sales",), VOICE, 0.2, 0.3, answers)
+    queues = ("sales", "support", "billing")
+    return AgentPlan(f"agent{index}", f"+120655501{index:02d}", queues, VOICE, 0.2, 0.3, answers)
 
 
 async def simulate(service, *people: CallerPlan | AgentPlan, seen: list[Progress] | None = None) -> Truth:
