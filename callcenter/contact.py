@@ -24,7 +24,9 @@ class Contact:
     ``wait_s`` runs from queue entry to the agent, the hang-up or the exit and includes ``ring_s``, the
     time agents' telephones rang. ``left_at`` is when the wait ended, whichever way. ``talk_s + hold_s`` is
     the time from ``connected_at`` to ``conversation_ended_at``. ``position`` is the last place in line
-    that was known, ``original_position`` the first. Times of what still goes on run up to ``now``.
+    that was known, ``original_position`` the first. An ``attended`` contact is a caller whom one agent
+    handed to the next in person: it begins with the conversation, nobody waited for it in a queue. Times
+    of what still goes on run up to ``now``.
     """
 
     queue: str
@@ -43,6 +45,7 @@ class Contact:
     talk_s: float = 0.0
     hold_s: float = 0.0
     acw_s: float = 0.0
+    attended: bool = False
 
     @property
     def handle_s(self) -> float:

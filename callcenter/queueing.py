@@ -73,6 +73,7 @@ class Queue(Section):
     ring_timeout_s: Seconds = 20
     ring_at_most: int = Field(10, ge=1, le=20)
     wrap_up_s: float = Field(30, ge=0, le=3600)
+    bridge_grace_s: float = Field(5, ge=0, le=60)
     max_wait_s: Seconds = 1800
     max_length: int = Field(200, ge=0)
     announce_every_s: Seconds = 30

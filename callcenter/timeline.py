@@ -291,8 +291,29 @@ def _connect(call: _Call, event: Event) -> None:
     call.entries[-1].close(call.at, ContactEnd.ANSWERED, connected_at=call.at, agent=event.agent)
 
 
-def _talk_over(call: _Call, _event: Event) -> None:
+def _take_over(call: _Call, event: Event) -> None:
+    """The agent who talked has handed the caller over in person."""
+    entry = _Entry(event.queue or "", call.at, {"attended": True})
+    call.entries.append(entry)
+    _connect(call, event)
+
+
+def _talk_over(call: _Call, event: Event) -> None:
+    if event.data.get("bridge") == "failed":
+        _wait_again(call)
+        return
     call.entries[-1].known["conversation_ended_at"] = call.at
+
+
+def _wait_again(call: _Call) -> None:
+    """The agent was lost as soon as connected: there was no conversation, and the wait has gone on."""
+    entry = call.entries[-1]
+    for name in ("ended", "left_at", "connected_at", "agent", "attended"):
+        entry.known.pop(name, None)
+    spent = entry.spent
+    spent[_Phase.WAITING] = sum((spent.pop(phase, _ZERO) for phase in _IN_CONTACT), _ZERO)
+    call.bridged = any(each.known.get("connected_at") for each in call.entries)
+    call.phase = _Phase.WAITING
 
 
 def _end(call: _Call, event: Event) -> None:
@@ -388,7 +409,7 @@ _STEPS: Mapping[_Phase, Mapping[EventType, _Step]] = {
     },
     _Phase.TALKING: {**_IN_TALK, EventType.HOLD_STARTED: (_Phase.HOLDING, _nothing)},
     _Phase.HOLDING: {**_IN_TALK, EventType.HOLD_ENDED: (_Phase.TALKING, _nothing)},
-    _Phase.RELEASED: _IN_FLOW,
+    _Phase.RELEASED: {**_IN_FLOW, EventType.AGENT_CONNECTED: (_Phase.TALKING, _take_over)},
     _Phase.ENDED: {},
 }
 

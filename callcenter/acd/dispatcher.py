@@ -18,7 +18,7 @@ from callcenter import config
 from callcenter.acd.matcher import Matcher, Rules
 from callcenter.acd.presence import AgentEvent, AgentState
 from callcenter.acd.roster import Roster
-from callcenter.acd.ticket import PATIENCE_S, LineRefusedError, Refusal, Ticket
+from callcenter.acd.ticket import PATIENCE_S, REST_S, LineRefusedError, Refusal, Ticket
 from callcenter.errors import NotFoundError, StorageError, TransitionError
 from callcenter.queueing import SkillTree
 from callcenter.storage.agents import Agents
@@ -181,6 +181,12 @@ class Dispatcher:
             lambda: self._signal(agent_id, AgentEvent.RELEASE, call_id, offer_id),
         )
         await asyncio.wait({task}, timeout=LEAVE_WAIT_S)
+
+    async def rest(self, offer: Offer) -> None:
+        """The agent's line broke: no offer for a little while after this one, from whoever makes it."""
+        await retrying(
+            lambda: self._agents.rest(offer.agent_id, offer.offer_id, REST_S), deadline_s=PATIENCE_S
+        )
 
     async def wait_wrap_up(
         self, agent_id: str, call_id: UUID, timeout_s: float, offer_id: UUID | None = None

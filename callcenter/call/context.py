@@ -34,6 +34,7 @@ class CallContext:
 
     ``expected_agents`` are the references of the leg tokens of the agents who are being dialled. Without
     ``is_recordable``, where callers have not consented, conversations are neither recorded nor written down.
+    ``in_line`` is held while the call has a place in line, for its caller or for a second agent.
     """
 
     call_id: UUID
@@ -46,6 +47,7 @@ class CallContext:
     state: CallState = field(default=CallState.IVR)
     expected_agents: set[str] = field(default_factory=set)
     is_recordable: bool = True
+    in_line: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def move(self, given: CallInput) -> None:
         """Change the state; the only place that does."""
@@ -70,8 +72,13 @@ class CallContext:
 
 def refuse(command: Command, state: CallState) -> None:
     """Answer a command that the call's state does not allow."""
+    fail(command, TransitionError(f"a call that is {state.value} cannot {command.name.replace('_', ' ')}"))
+
+
+def fail(command: Command, error: CallCenterError) -> None:
+    """Answer a command that came to nothing."""
     if not command.done.done():
-        command.done.set_exception(TransitionError(f"a call that is {state.value} cannot {command.name}"))
+        command.done.set_exception(error)
 
 
 def done(command: Command) -> None:

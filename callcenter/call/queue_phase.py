@@ -12,7 +12,7 @@ from callcenter import config
 from callcenter.acd.dispatcher import Asked, LineRefusedError, Offer, Ticket
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.party import Party
-from callcenter.call.rings import Rings
+from callcenter.call.rings import Answered, Rings
 from callcenter.call.signals import (
     AgentArrived,
     Command,
@@ -32,36 +32,64 @@ from callcenter.queueing import Overflow
 log = logging.getLogger(__name__)
 
 LOOK_FOR_STAFF_S = 5.0
+PATIENCE_RINGS = 2
+"""An agent who is named is waited for as long as this many ringing times of the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """How a caller comes into a queue; out of the flow it is all as of now.
+
+    ``since`` is what the place in line goes by, ``waiting_since`` when the wait began, where that was in
+    another queue. The stay that began at ``resumed`` goes on: the agent who had answered was lost at once.
+    ``agent`` is waited for alone for ``PATIENCE_RINGS`` ringing times.
+    """
+
+    since: datetime | None = None
+    waiting_since: datetime | None = None
+    resumed: datetime | None = None
+    agent: str | None = None
+
+
+FROM_FLOW = Coming()
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """An agent answered at ``at`` and the caller is theirs."""
+    """An agent answered at ``at`` and the caller is theirs.
+
+    ``since`` is what the place in line went by, ``entered_at`` when the caller came into this queue.
+    """
 
     offer: Offer
     agent: Party
     queue: config.Queue
     at: datetime
+    since: datetime
+    entered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Overflowed:
-    """The caller goes on to another queue, as of ``since``, when the wait began."""
+    """The caller goes on to another queue."""
 
     to: str
-    since: datetime
+    coming: Coming
 
 
 class QueuePhase:
-    """One stay in one queue. ``since`` is when the wait began, where that was in another queue."""
+    """One stay in one queue."""
 
     def __init__(
-        self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue, since: datetime | None = None
+        self, context: CallContext, step: ivr.JoinQueue, queue: config.Queue, coming: Coming = FROM_FLOW
     ) -> None:
         self._context = context
         self._step = step
         self._queue = queue
-        self._since = since
+        self._coming = coming
+        self._entered_at = coming.resumed or context.services.now()
+        self._since = coming.since or self._entered_at
+        self._waiting_since = coming.waiting_since or self._entered_at
         self._rings = Rings(context, queue)
         # Known by identity: what an earlier stay of the call has left in the inbox is not for this one.
         self._waited = TimerFired("queue:waited")
@@ -84,8 +112,8 @@ class QueuePhase:
         ``CallerGoneError`` when the caller hangs up; the events are written then.
         """
         services, queue, call_id = self._context.services, self._queue, self._context.call_id
-        entered_at, self._entered_s = services.now(), self._context.seconds()
-        self._since = self._since or entered_at
+        now, entered_at = services.now(), self._entered_at
+        self._entered_s = self._context.seconds() - (now - entered_at).total_seconds()
         priority = queue.priority + self._step.priority
         waiting = services.dispatcher.wait(call_id, queue, priority, self._since, self._asked())
         try:
@@ -100,6 +128,9 @@ class QueuePhase:
     def _asked(self) -> Asked:
         number = self._context.caller.info.from_number
         known = number if any(character.isdigit() for character in number) else ""
+        if self._coming.agent is not None:
+            hold_s = PATIENCE_RINGS * self._queue.ring_timeout_s
+            return Asked(known, self._step.skills, self._coming.agent, hold_s)
         return Asked(known, self._step.skills, self._step.preferred_agent or None)
 
     async def _wait(self, ticket: Ticket, entered_at: datetime) -> Connected | LeftReason | Overflowed:
@@ -107,14 +138,16 @@ class QueuePhase:
         context.move(CallInput.JOIN)
         assert ticket.place is not None
         self._position = self._original_position = ticket.place.position
-        context.journal.write(
-            EventType.QUEUE_ENTERED,
-            queue=self._queue.name,
-            at=entered_at,
-            position=self._original_position,
-            priority=ticket.priority,
-            **await self._notes.entered(self._position, ticket.priority, ticket.place.entered_at, entered_at),
-        )
+        wait = await self._notes.entered(self._position, ticket.priority, ticket.place.entered_at, entered_at)
+        if self._coming.resumed is None:
+            context.journal.write(
+                EventType.QUEUE_ENTERED,
+                queue=self._queue.name,
+                at=entered_at,
+                position=self._original_position,
+                priority=ticket.priority,
+                **wait,
+            )
         crowded = [way for way in self._queue.overflow if self._is_crowded(way)]
         if crowded:
             self._notes.over("left")
@@ -155,7 +188,7 @@ class QueuePhase:
                     self._rings.start(offer)
                 case AgentArrived(reference) if reference in self._rings:
                     if answered := await self._rings.arrived(ticket, signal):
-                        return Connected(answered.offer, answered.agent, self._queue, answered.at)
+                        return self._connected(answered)
                 case DialFailed(reference) if reference in self._rings:
                     await self._rings.failed(ticket, signal)
                 case Gone(party) if party is context.caller:
@@ -177,11 +210,17 @@ class QueuePhase:
             if self._exit is not None and not self._rings:
                 return self._leave(self._exit)
 
+    def _connected(self, answered: Answered) -> Connected:
+        return Connected(
+            answered.offer, answered.agent, self._queue, answered.at, self._since, self._entered_at
+        )
+
     # Time.
 
     def _set_timers(self) -> None:
         queue = self._queue
-        self._later(queue.max_wait_s, self._waited)
+        waited_s = self._context.seconds() - self._entered_s
+        self._later(max(0.0, queue.max_wait_s - waited_s), self._waited)
         self._later(queue.announce_every_s, self._announce_now)
         if queue.leave_when_unstaffed_s is not None:
             self._later(min(LOOK_FOR_STAFF_S, queue.leave_when_unstaffed_s), self._look_for_staff)
@@ -211,8 +250,7 @@ class QueuePhase:
 
     def _waited_s(self) -> float:
         """How long the caller has waited for this, in other queues, too."""
-        assert self._since is not None
-        return (self._context.services.now() - self._since).total_seconds()
+        return (self._context.services.now() - self._waiting_since).total_seconds()
 
     # Other queues, and nobody there.
 
@@ -225,8 +263,7 @@ class QueuePhase:
         return self._overflow_to(crowded[0].to) if crowded else None
 
     def _overflow_to(self, queue: str) -> Overflowed:
-        assert self._since is not None
-        return Overflowed(queue, self._since)
+        return Overflowed(queue, Coming(self._since, self._waiting_since))
 
     async def _leave_if_unstaffed(self) -> None:
         """Note since when nobody is there; the caller leaves when that has lasted."""

@@ -19,7 +19,7 @@ from callcenter.telephony.shell import new_token, reference_of
 
 log = logging.getLogger(__name__)
 
-_REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
+REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
     DialResult.NO_ANSWER: (EventType.OFFER_NO_ANSWER, "missed"),
     DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
     DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
@@ -136,7 +136,7 @@ class Rings:
     async def failed(self, ticket: Ticket, failure: DialFailed) -> None:
         """An agent did not come."""
         ring = self._rings[failure.reference]
-        kind, reason = _REFUSALS[failure.result]
+        kind, reason = REFUSALS[failure.result]
         self._forget(ring)
         self._no_longer_rings()
         self._write_offer(kind, ring, reason=reason)

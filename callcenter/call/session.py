@@ -15,12 +15,11 @@ from uuid import UUID
 import ivr
 from callcenter import timeline
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError
-from callcenter.call.conversation import Conversation, EndedBy
 from callcenter.call.ivr_phase import IvrPhase
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
-from callcenter.call.queue_phase import Connected, Overflowed, QueuePhase
 from callcenter.call.reception import receive
+from callcenter.call.service_phase import ServicePhase
 from callcenter.call.services import CallServices
 from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
@@ -28,17 +27,10 @@ from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
-from callcenter.errors import GatewayError, NotFoundError, TransitionError
-from callcenter.events import EndCause, EventType, LeftReason
+from callcenter.errors import GatewayError, TransitionError
+from callcenter.events import EndCause, EventType
 
 log = logging.getLogger(__name__)
-
-_CAUSE_OF = {
-    EndedBy.CUSTOMER: EndCause.CALLER_HANGUP,
-    EndedBy.AGENT: EndCause.AGENT_HANGUP,
-    EndedBy.SYSTEM: EndCause.FAILED,
-    EndedBy.TRANSFER: EndCause.TRANSFERRED,
-}
 
 
 class CallSession:
@@ -58,7 +50,7 @@ class CallSession:
         self._gone_at: datetime | None = None
         self._journal = Journal(call_id, call_id, services.now, services.append)
         self._context: CallContext | None = None
-        self._wrap_ups = WrapUps(self._journal, services.dispatcher)
+        self._wrap_ups = WrapUps(self._journal, services.dispatcher, services.background)
         self._words: list[LegWords] = []
 
     @property
@@ -133,7 +125,7 @@ class CallSession:
                     case ivr.HangUp(reason):
                         return EndCause(reason.value)
                     case ivr.JoinQueue():
-                        left = await self._queue(context, step)
+                        left = await self._service(context, step)
                         if isinstance(left, EndCause):
                             return left
                         event = left
@@ -150,48 +142,12 @@ class CallSession:
         except HangUpAskedError:
             return EndCause.COMPLETED
 
-    async def _queue(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
-        result = await self._wait(context, step)
-        if isinstance(result, Connected):
-            self._wrap_ups.take(result)
-        await self.caller.quiet()
-        if not isinstance(result, Connected):
-            return ivr.QueueEnded(ivr.QueueExit(result.value))
-        conversation = Conversation(context, result)
+    async def _service(self, context: CallContext, step: ivr.JoinQueue) -> EndCause | ivr.QueueEnded:
+        phase = ServicePhase(context, step, self._wrap_ups)
         try:
-            by = await conversation.run()
+            return await phase.run()
         finally:
-            self._words += conversation.words
-        self._wrap_ups.begin(result, context.tasks)
-        return await self._after(context, step, by)
-
-    async def _wait(self, context: CallContext, step: ivr.JoinQueue) -> Connected | LeftReason:
-        """Stand in line, in one queue after another where they overflow."""
-        to: str = step.queue
-        since: datetime | None = None
-        while True:
-            try:
-                queue = self._services.queues.get(to)
-            except NotFoundError as error:
-                log.error("call %s: %s", self.call_id, error)
-                return LeftReason.CLOSED
-            if self._services.closures.of_queue(queue.name, self._services.now()) is not None:
-                self._journal.write(EventType.QUEUE_LEFT, queue=queue.name, reason=LeftReason.CLOSED.value)
-                return LeftReason.CLOSED
-            result = await QueuePhase(context, step, queue, since).run()
-            if not isinstance(result, Overflowed):
-                return result
-            to, since = result.to, result.since
-
-    async def _after(
-        self, context: CallContext, step: ivr.JoinQueue, by: EndedBy
-    ) -> EndCause | ivr.QueueEnded:
-        """The caller whom the agent has left goes on in the flow where the flow says how."""
-        if by is not EndedBy.AGENT or not step.comes_back:
-            return _CAUSE_OF[by]
-        context.move(CallInput.RELEASE)
-        await self.caller.quiet()
-        return ivr.QueueEnded(ivr.QueueExit.ANSWERED)
+            self._words += phase.words
 
     async def _record(self, context: CallContext, step: ivr.Voicemail | ivr.RecordWords) -> None:
         kind = "voicemail" if isinstance(step, ivr.Voicemail) else "survey"
@@ -210,7 +166,7 @@ class CallSession:
         except GatewayError as error:
             log.warning("call %s could not be transferred: %s", self.call_id, error)
             return False
-        self._journal.write(EventType.TRANSFER_BLIND, to=number)
+        self._journal.write(EventType.TRANSFER_BLIND, to=number, kind="number")
         return True
 
     # Beginning and end.

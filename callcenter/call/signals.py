@@ -11,6 +11,7 @@ from callcenter.acd.dispatcher import Offer, Ticket
 from callcenter.telephony.port import DialResult
 
 if TYPE_CHECKING:
+    from callcenter.call.consult import Consult
     from callcenter.call.party import Party
 
 MAX_PENDING_KEYS = 64
@@ -102,6 +103,20 @@ class Command:
     done: asyncio.Future[None]
 
 
+@dataclass(frozen=True, slots=True)
+class ConsultAnswered:
+    """The second agent has come."""
+
+    consult: "Consult"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultFailed:
+    """No second agent came."""
+
+    consult: "Consult"
+
+
 Signal = (
     Key
     | Spoke
@@ -114,6 +129,8 @@ Signal = (
     | LookedUp
     | Recorded
     | Command
+    | ConsultAnswered
+    | ConsultFailed
 )
 
 

@@ -6,7 +6,8 @@
      ^               │  <──unring──┘                       │                        │
      └────leave──────┘                                     └────────end─────────────┘──> ENDED
     IVR ──record──> VOICEMAIL ──recorded──> IVR
-    TALKING, HELD ──release──> IVR                 the conversation is over, the caller goes on
+    TALKING, HELD ──consult──> CONSULTING ──return──> TALKING    with the first agent, or with the second
+    TALKING, HELD, CONSULTING ──release──> IVR                   the conversation is over, the caller goes on
 """
 
 from enum import Enum
@@ -22,6 +23,7 @@ class CallState(Enum):
     RINGING = "ringing"
     TALKING = "talking"
     HELD = "held"
+    CONSULTING = "consulting"  # on hold while the agent talks to another one
     VOICEMAIL = "voicemail"
     ENDED = "ended"
 
@@ -36,6 +38,8 @@ class CallInput(Enum):
     CONNECT = "connect"
     HOLD = "hold"
     RESUME = "resume"
+    CONSULT = "consult"
+    RETURN = "return"
     RELEASE = "release"
     RECORD = "record"
     RECORDED = "recorded"
@@ -48,8 +52,9 @@ TABLE: dict[CallState, dict[CallInput, CallState]] = {
     _S.IVR: {_I.JOIN: _S.QUEUED, _I.RECORD: _S.VOICEMAIL, _I.END: _S.ENDED},
     _S.QUEUED: {_I.RING: _S.RINGING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
     _S.RINGING: {_I.UNRING: _S.QUEUED, _I.CONNECT: _S.TALKING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
-    _S.TALKING: {_I.HOLD: _S.HELD, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
-    _S.HELD: {_I.RESUME: _S.TALKING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.TALKING: {_I.HOLD: _S.HELD, _I.CONSULT: _S.CONSULTING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.HELD: {_I.RESUME: _S.TALKING, _I.CONSULT: _S.CONSULTING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.CONSULTING: {_I.RETURN: _S.TALKING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
     _S.VOICEMAIL: {_I.RECORDED: _S.IVR, _I.END: _S.ENDED},
     _S.ENDED: {},
 }

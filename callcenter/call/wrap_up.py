@@ -5,6 +5,7 @@ import logging
 from uuid import UUID
 
 from callcenter.acd.dispatcher import Dispatcher
+from callcenter.call.background import Background
 from callcenter.call.journal import Journal
 from callcenter.call.queue_phase import Connected
 from callcenter.errors import StorageError
@@ -20,8 +21,9 @@ class WrapUps:
     with another agent, or be over.
     """
 
-    def __init__(self, journal: Journal, dispatcher: Dispatcher) -> None:
+    def __init__(self, journal: Journal, dispatcher: Dispatcher, background: Background) -> None:
         self._journal = journal
+        self._background = background
         self._dispatcher = dispatcher
         self._taken: dict[UUID, Connected] = {}
         self._begun: set[UUID] = set()
@@ -40,6 +42,22 @@ class WrapUps:
         tasks.create_task(
             self._wrap_up(connected), name=f"wrap-up of {agent_id} after call {self._journal.call_id}"
         )
+
+    def rest(self, connected: Connected) -> None:
+        """There was no conversation, the agent's line broke: no wrap-up, and no offer for a little while."""
+        self._background.spawn(
+            self._rest(connected),
+            name=f"rest of {connected.offer.agent_id} after call {self._journal.call_id}",
+        )
+
+    async def _rest(self, connected: Connected) -> None:
+        offer = connected.offer
+        try:
+            await self._dispatcher.rest(offer)
+        except StorageError as error:
+            log.error("call %s: agent %s has no rest: %s", offer.call_id, offer.agent_id, error)
+        finally:
+            await self.free(connected)
 
     def note(self, agent_id: str, disposition: str) -> None:
         """Keep what an agent calls the result of the conversation."""

@@ -56,6 +56,16 @@ class BridgeSide:
         if len(self._gathered) >= TAP_BYTES:
             self._tap()
 
+    def pass_to(self, send: Speaker) -> None:
+        """Let somebody else, or several, hear the party from now on."""
+        self._send = send
+
+    def tap_with(self, taps: tuple[Tap, ...]) -> None:
+        """Offer what is said from now on to other taps; the former get what was heard up to now."""
+        if taps != self._taps:
+            self._tap()
+            self._taps = taps
+
     def close(self) -> None:
         """Pass nothing on until ``reopen``; the taps get what was heard up to now."""
         self._open = False

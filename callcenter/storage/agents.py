@@ -78,6 +78,11 @@ WHERE agent_id = $1 AND state = $2 AND state_since = $3
   AND next_state IS NOT DISTINCT FROM $4 AND next_reason = $5
 """
 
+REST = """
+UPDATE callcenter.agent SET rest_until = now() + make_interval(secs => $3)
+WHERE agent_id = $1 AND offer_id = $2
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentRecord:
@@ -179,6 +184,10 @@ class Agents:
         was = seen.state, seen.state_since, seen.next_state, seen.next_reason
         new = to.state, to.reason, to.next_state, to.next_reason, to.keeps_call
         return await self._database.execute(MOVE, seen.agent_id, *was, *new) == "UPDATE 1"
+
+    async def rest(self, agent_id: str, offer_id: UUID, seconds: float) -> None:
+        """Make no offer to an agent for so long, if the agent is still on the call of this one."""
+        await self._database.execute(REST, agent_id, offer_id, seconds)
 
     async def _set_queues(self, connection: asyncpg.Connection, agents: Sequence[config.Agent]) -> None:
         pairs = [(agent.id, queue) for agent in agents for queue in agent.queues]

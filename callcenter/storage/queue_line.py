@@ -97,13 +97,15 @@ class Asked:
 
     ``number`` is known again when it calls once more within the queue's ``redial_s``; empty when it is
     withheld. ``skills`` come on top of what the queue needs. ``preferred_agent`` is waited for alone for
-    ``hold_s``, where it is ``None`` for as long as the queue says.
+    ``hold_s``, where it is ``None`` for as long as the queue says. A ``consult`` is no caller who waits, but
+    an agent who has one on hold and asks for a second agent.
     """
 
     number: str = ""
     skills: Mapping[str, int] = field(default_factory=dict)
     preferred_agent: str | None = None
     hold_s: float | None = None
+    consult: bool = False
 
 
 NOTHING = Asked()
@@ -163,7 +165,7 @@ class QueueLine:
                     kept = await connection.fetchval(
                         sql.TAKE_LEFT_PLACE, asked.number, queue.name, queue.redial_s
                     )
-                    since = kept if since is None or kept is None else min(kept, since)
+                    since = min((at for at in (kept, since) if at is not None), default=None)
                 row = await connection.fetchrow(
                     sql.ENTER,
                     call_id,
@@ -176,6 +178,7 @@ class QueueLine:
                     json.dumps(needs_of(queue, asked.skills)),
                     asked.preferred_agent,
                     hold_s,
+                    asked.consult,
                 )
             if row["entered_at"] is None:
                 return LeftReason.FULL if row["is_full"] else LeftReason.EMPTY

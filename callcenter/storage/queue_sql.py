@@ -40,7 +40,8 @@ RETURNING entered_at
 # A statement of its own after the lock, so that it sees who entered before.
 ENTER = """
 WITH line AS (
-    SELECT count(*) >= $5 AS is_full FROM callcenter.queue_entry WHERE queue = $3 AND call_id <> $1
+    SELECT count(*) >= $5 AS is_full FROM callcenter.queue_entry
+    WHERE queue = $3 AND call_id <> $1 AND NOT consult
 ),
 staff AS (
     SELECT EXISTS (
@@ -56,8 +57,8 @@ hold AS (
 -- The update changes nothing; it is there to return the row of a call that stands in line already.
 entered AS (
     INSERT INTO callcenter.queue_entry
-           (call_id, node_id, queue, priority, entered_at, needs, preferred_agent, held_until)
-    SELECT $1, $2, $3, $4, least($7::timestamptz, clock_timestamp()), $8, $9, (SELECT until FROM hold)
+           (call_id, node_id, queue, priority, entered_at, needs, preferred_agent, held_until, consult)
+    SELECT $1, $2, $3, $4, least($7::timestamptz, clock_timestamp()), $8, $9, (SELECT until FROM hold), $11
       FROM line, staff WHERE NOT is_full AND (is_there OR NOT $6)
     ON CONFLICT (call_id) DO UPDATE SET node_id = excluded.node_id
     RETURNING entered_at
@@ -311,6 +312,6 @@ FREE_NODE = f"UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE} WHERE a.node_i
 ENTRIES = """
 SELECT call_id, node_id, queue, priority, entered_at, state, offered_to, preferred_agent,
        row_number() OVER (PARTITION BY queue ORDER BY priority DESC, entered_at, entry_id) AS position
-FROM callcenter.queue_entry WHERE $1::text IS NULL OR queue = $1
+FROM callcenter.queue_entry WHERE NOT consult AND ($1::text IS NULL OR queue = $1)
 ORDER BY queue, position
 """

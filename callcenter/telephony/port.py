@@ -9,7 +9,7 @@ dial, a ``Gateway``. The call side supplies a ``LegSink`` (where a leg's audio a
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from callcenter.media.frame import PacedBy
 
@@ -56,6 +56,10 @@ class LegEnded:
 
     reason: str
 
+
+ABNORMAL_ENDS: Final = frozenset({"lost", "silent", "error", "protocol error", "oversized or broken frame"})
+"""The reasons of a leg's end (``LegSink.on_ended``) that are nobody's hanging up: the connection broke, the
+gateway reported an error, or sent what its protocol does not allow."""
 
 CodecEvent = LegStarted | Audio | Dtmf | Mark | LegEnded
 
@@ -111,7 +115,7 @@ class LegSink(Protocol):
         """Take a mark that the gateway returned."""
 
     def on_ended(self, reason: str) -> None:
-        """Take the end of the leg; called exactly once."""
+        """Take the end of the leg; called exactly once. ``ABNORMAL_ENDS`` are no hang-ups."""
 
 
 LegAcceptor = Callable[[Leg], Awaitable[LegSink]]

@@ -42,7 +42,7 @@ _LAST = "SELECT coalesce(max(event_id), 0) FROM callcenter.event"
 
 _QUEUES = """
 SELECT queue AS name, count(*) AS waiting, min(entered_at) AS oldest_at
-FROM callcenter.queue_entry GROUP BY queue
+FROM callcenter.queue_entry WHERE NOT consult GROUP BY queue
 """
 _AGENT = """
 SELECT agent_id AS id, name, state, reason, state_since AS since, call_id,
@@ -58,7 +58,7 @@ SELECT c.call_id, c.direction, c.from_number, c.to_number, c.queue, c.agent_id, 
             WHEN a.state = 'talking' THEN 'talking'
             ELSE 'ivr' END AS phase
 FROM callcenter.call c
-LEFT JOIN callcenter.queue_entry q USING (call_id)
+LEFT JOIN callcenter.queue_entry q ON q.call_id = c.call_id AND NOT q.consult
 LEFT JOIN callcenter.agent a ON a.agent_id = c.agent_id AND a.call_id = c.call_id
 WHERE c.ended_at IS NULL
 -- conversations first: they have words to show

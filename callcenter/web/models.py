@@ -98,10 +98,40 @@ class CallQuery(Span):
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 
-class TransferBody(Body):
-    """Where a call goes: a telephone number."""
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
 
-    to: Annotated[str, Field(pattern=r"^\+?[0-9]{2,20}$")]
+
+class TransferBody(Body):
+    """Where a call goes: to exactly one of ``number``, ``queue`` and ``agent``; ``to`` is a ``number``, too.
+
+    ``warm`` asks first: the caller is on hold until the transfer is completed or cancelled.
+    """
+
+    number: Number | None = None
+    to: Number | None = None
+    queue: Name | None = None
+    agent: Name | None = None
+    mode: Literal["blind", "warm"] = "blind"
+
+    @model_validator(mode="after")
+    def _goes_to_one(self) -> Self:
+        given = [each for each in (self.number, self.to, self.queue, self.agent) if each is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of number, queue and agent is needed")
+        if self.mode == "warm" and self.telephone is not None:
+            raise ValueError("a transfer to a number is blind")
+        return self
+
+    @property
+    def telephone(self) -> str | None:
+        """The number, whatever it was called."""
+        return self.number or self.to
+
+
+class MonitorBody(Body):
+    """How a supervisor takes part in a call."""
+
+    mode: Literal["listen", "whisper", "barge"]
 
 
 class AgentEvent(StrEnum):

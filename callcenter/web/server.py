@@ -33,6 +33,7 @@ from callcenter.web.routes.agents import AgentRoutes
 from callcenter.web.routes.calls import CallRoutes
 from callcenter.web.routes.closure import ClosureRoutes
 from callcenter.web.routes.document import DocumentRoutes
+from callcenter.web.routes.handovers import HandoverRoutes
 from callcenter.web.routes.health import HealthRoutes, ReadinessChecks, counted
 from callcenter.web.routes.live import LiveRoutes
 from callcenter.web.routes.pages import Pages
@@ -118,6 +119,7 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
         *CallRoutes(
             services.calls, services.transcripts, services.control, now, thresholds.short_abandon_s
         ).routes(),
+        *HandoverRoutes(services.calls, services.agents, services.control).routes(),
         *RecordingRoutes(services.recordings, services.calls, services.recordings_dir).routes(),
         *QueueRoutes(
             services.queue_line, services.queues, services.queue_rows, now, skills, services.waits

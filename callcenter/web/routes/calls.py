@@ -12,7 +12,7 @@ from callcenter.events import Event
 from callcenter.storage.calls import CallFilter, CallRecord, Calls
 from callcenter.storage.transcripts import Transcripts, TranscriptSegment
 from callcenter.web import models, paging
-from callcenter.web.body import parse_body, parse_query
+from callcenter.web.body import parse_query
 from callcenter.web.errors import ForbiddenError
 from callcenter.web.params import answer, id_of, principal_of
 from callcenter.web.ports import CallControl
@@ -49,7 +49,6 @@ class CallRoutes:
             web.post("/api/v1/calls/{id}/hold", self.hold),
             web.post("/api/v1/calls/{id}/resume", self.resume),
             web.post("/api/v1/calls/{id}/hangup", self.hang_up),
-            web.post("/api/v1/calls/{id}/transfer", self.transfer),
         ]
 
     async def list(self, request: web.Request) -> web.Response:
@@ -104,14 +103,9 @@ class CallRoutes:
         """End the call."""
         return await self._command(request, "hangup")
 
-    async def transfer(self, request: web.Request) -> web.Response:
-        """Hand the caller over to a number or a queue."""
-        body = parse_body(models.TransferBody, await request.read(), request.content_type)
-        return await self._command(request, "transfer", number=body.to)
-
-    async def _command(self, request: web.Request, command: str, **arguments: str) -> web.Response:
+    async def _command(self, request: web.Request, command: str) -> web.Response:
         record = await self._visible(request)
-        await self._control.control(record.call_id, command, **arguments)
+        await self._control.control(record.call_id, command)
         return web.Response(status=204)
 
     async def _visible(self, request: web.Request) -> CallRecord:

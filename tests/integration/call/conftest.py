@@ -78,6 +78,7 @@ class Telephone:
     def __init__(self, token: str, paced_by: PacedBy = PacedBy.US) -> None:
         self.info = LegInfo(uuid4().hex, "twilio", uuid4().hex, token, paced_by)
         self.heard = 0
+        self.sound = bytearray()
         self.closed = asyncio.Event()
         self.sink: LegSink | None = None
         self.is_clearing = asyncio.Event()
@@ -86,6 +87,7 @@ class Telephone:
 
     async def send_audio(self, pcm16: bytes) -> None:
         self.heard += 1
+        self.sound += pcm16
 
     async def send_mark(self, name: str) -> bool:
         return False
@@ -163,8 +165,8 @@ class Center:
         caller.sink = await self.supervisor.accept(caller)
         return caller
 
-    async def agent(self, name: str = "alice") -> None:
-        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=["sales"]))
+    async def agent(self, name: str = "alice", queue: str = "sales") -> None:
+        await self.agents.create(config.Agent(id=name, address=AGENT_ADDRESS, queues=[queue]))
         await self.roster.signal(name, AgentEvent.SIGN_IN)
 
     async def look(self, name: str = "alice") -> AgentRecord:
@@ -184,6 +186,14 @@ class Center:
 
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
+
+    async def command(self, name: str, **arguments: str) -> None:
+        """What somebody asks of the only call through the API."""
+        await self.relay.control(self.call_id(), name, **arguments)
+
+    def data(self, type_: str) -> list[dict[str, Any]]:
+        """The payloads of all events of a type."""
+        return [dict(event.data) for event in self.events if event.type.value == type_]
 
     async def in_line(self, count: int) -> None:
         """Wait until so many stand in line and know it."""

@@ -4,6 +4,8 @@ from uuid import uuid4
 
 import pytest
 
+from callcenter.acd.presence import AgentEvent
+from callcenter.acd.roster import Roster
 from callcenter.storage.transcripts import TimedWord
 
 CALLS = "/api/v1/calls"
@@ -121,6 +123,75 @@ async def test_commands_reach_the_call(site: Any, command: str, body: Any) -> No
     status, _ = await site.send("POST", f"{CALLS}/{call_id}/{command}", body)
     assert status == 204
     assert site.control.asked == [(call_id, command, {"number": "+15125550111"} if body else {})]
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        ({"number": "+15125550111"}, {"number": "+15125550111"}),
+        ({"queue": "billing"}, {"queue": "billing", "mode": "blind"}),
+        ({"queue": "billing", "mode": "warm"}, {"queue": "billing", "mode": "warm"}),
+        ({"agent": "bob", "mode": "warm"}, {"agent": "bob", "queue": "sales", "mode": "warm"}),
+    ],
+)
+async def test_a_transfer_goes_to_one_place(site: Any, body: Any, arguments: Any) -> None:
+    call_id = await site.floor.answered_call("ann")
+    await Roster(site.services.agents).signal("bob", AgentEvent.SIGN_IN)
+    answer = await site.send("POST", f"{CALLS}/{call_id}/transfer", body, "agent")
+    assert answer == (204, None)
+    assert site.control.asked == [(call_id, "transfer", arguments)]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"number": "+15125550111", "queue": "billing"}, 422),
+        ({"number": "+15125550111", "mode": "warm"}, 422),
+        ({"queue": "billing", "mode": "cold"}, 422),
+        ({"queue": "no such"}, 422),
+        ({"agent": "nobody"}, 404),
+        ({"agent": "bob"}, 409),
+    ],
+)
+async def test_a_transfer_that_cannot_be(site: Any, body: Any, status: int) -> None:
+    call_id = await site.floor.answered_call("ann")
+    answer, problem = await site.send("POST", f"{CALLS}/{call_id}/transfer", body, "agent")
+    assert (answer, list(problem)) == (status, ["error"])
+    assert not site.control.asked
+
+
+async def test_a_consult_ends_one_way_or_the_other(site: Any) -> None:
+    call_id = await site.floor.answered_call("ann")
+    for step in ("complete", "cancel"):
+        assert (await site.send("POST", f"{CALLS}/{call_id}/transfer/{step}", role="agent"))[0] == 204
+    assert [asked[1] for asked in site.control.asked] == ["complete_transfer", "cancel_transfer"]
+
+
+async def test_a_supervisor_is_rung_at_the_telephone_of_the_own_agent(site: Any) -> None:
+    call_id = await site.floor.answered_call("ann")
+    monitor = f"{CALLS}/{call_id}/monitor"
+    status, problem = await site.send("POST", monitor, {"mode": "listen"}, "supervisor")
+    assert (status, problem["error"]["code"]) == (409, "conflict")
+    assert "--agent" in problem["error"]["message"]
+    await site.services.users.add("lead", role="supervisor", agent_id="bob")
+    site.tokens["lead"] = await site.services.users.issue_token("lead")
+    assert (await site.send("POST", monitor, {"mode": "whisper"}, "lead"))[0] == 204
+    assert (await site.send("DELETE", monitor, role="lead"))[0] == 204
+    (_, name, given), (_, end, ender) = site.control.asked
+    assert (name, given["mode"], given["agent"], given["gateway"]) == ("monitor", "whisper", "bob", "twilio")
+    assert given["address"] == (await site.services.agents.get("bob")).address
+    assert (end, ender) == ("unmonitor", {"user": "lead"})
+
+
+@pytest.mark.parametrize(
+    ("role", "body", "status"),
+    [("agent", {"mode": "listen"}, 403), ("supervisor", {"mode": "spy"}, 422), ("supervisor", {}, 422)],
+)
+async def test_a_monitor_that_cannot_be(site: Any, role: str, body: Any, status: int) -> None:
+    call_id = await site.floor.answered_call("ann")
+    assert (await site.send("POST", f"{CALLS}/{call_id}/monitor", body, role))[0] == status
+    assert not site.control.asked
 
 
 @pytest.mark.parametrize(("refuse", "status"), [("state", 409), ("gone", 404)])

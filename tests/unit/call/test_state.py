@@ -44,7 +44,7 @@ def test_every_state_is_in_the_table_and_can_be_reached() -> None:
 
 
 def test_the_caller_goes_on_after_a_conversation_held_or_not() -> None:
-    assert [state for state in S if I.RELEASE in TABLE[state]] == [S.TALKING, S.HELD]
+    assert [state for state in S if I.RELEASE in TABLE[state]] == [S.TALKING, S.HELD, S.CONSULTING]
     assert after(S.TALKING, I.RELEASE) is after(S.HELD, I.RELEASE) is S.IVR
 
 
