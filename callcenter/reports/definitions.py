@@ -8,8 +8,9 @@ in any order, equal the figures of the whole.
 ``offered`` is answered + abandoned + left the queue otherwise. Otherwise is every reason but two: contacts
 that the queue refused because it was full or closed stand beside it in ``refused``. A contact whose call
 broke while the caller waited left the queue otherwise (``failed``): offered, but neither answered nor
-abandoned. A contact that reached an agent is answered whatever became of the call. A caller who still waits
-is not offered yet but ``waiting``. Outcomes are counted per call and a broken call is ``failed`` there.
+abandoned. A contact that reached an agent is answered whatever became of the call. An attended contact, a
+caller whom one agent handed to the next in person, was offered to no queue and waited for nobody: it is
+handled, but neither offered nor answered. A caller who still waits is not offered yet but ``waiting``. Outcomes are counted per call and a broken call is ``failed`` there.
 
 Within a threshold means up to and including it. Percentiles are nearest-rank: the smallest value that at
 least p % of all values do not exceed.
@@ -59,6 +60,7 @@ class Figures:
 
     thresholds: Metrics
     answered: int = 0
+    attended: int = 0
     abandoned: int = 0
     short_abandoned: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -91,8 +93,8 @@ class Figures:
 
     @property
     def handled(self) -> int:
-        """Contacts that reached an agent."""
-        return self.answered
+        """Contacts that reached an agent, from a queue or from another agent."""
+        return self.answered + self.attended
 
     @property
     def events(self) -> int:
@@ -185,7 +187,7 @@ class Figures:
 def of_contact(contact: Contact, thresholds: Metrics) -> Figures:
     """Count one contact; a conversation or wrap-up that still runs counts with its time so far."""
     limit_s = thresholds.service_level_s
-    answered = contact.ended is ContactEnd.ANSWERED
+    answered = contact.ended is ContactEnd.ANSWERED and not contact.attended
     abandoned = contact.ended is ContactEnd.ABANDONED
     refused = contact.left_reason in REFUSALS
     in_time = contact.wait_s <= limit_s
@@ -194,6 +196,7 @@ def of_contact(contact: Contact, thresholds: Metrics) -> Figures:
     return Figures(
         thresholds,
         answered=int(answered),
+        attended=int(contact.attended),
         abandoned=int(abandoned),
         short_abandoned=int(abandoned and is_short(contact.wait_s, thresholds.short_abandon_s)),
         left=Counter() if refused else reason,

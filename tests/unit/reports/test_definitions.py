@@ -146,6 +146,16 @@ def test_a_transferred_call_is_shown_per_contact_and_per_call() -> None:
     assert (figures.calls, figures.offered) == (1, 2)
 
 
+def test_a_caller_handed_over_in_person_is_handled_but_was_never_offered_to_a_queue() -> None:
+    late, second = answered(30, talk_s=40), replace(answered(0, talk_s=20, acw_s=10), attended=True)
+    figures = count([late, second])
+    assert (figures.offered, figures.answered, figures.attended, figures.handled) == (1, 1, 1, 2)
+    assert (figures.aht.numerator, figures.aht.denominator) == (70, 2)
+    assert (figures.asa.value, figures.answer_rate.value) == (30, 1)
+    assert {level.numerator for level in figures.service_levels.values()} == {0}
+    assert figures.past_threshold == 1
+
+
 def test_nothing_divided_by_nothing_has_no_value() -> None:
     figures = Figures(METRICS)
     shares = [figures.aht, figures.asa, figures.answer_rate, figures.abandonment_net, figures.occupancy]
