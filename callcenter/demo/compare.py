@@ -1,7 +1,8 @@
 """Holds every figure of the service's report against what the simulated people lived through. Pure.
 
-Counts, outcomes and both parts of every ratio must be equal, times must agree within ``TOLERANCE_S``. Since a
-wait is known to ``TOLERANCE_S`` only, one that lies that close to a threshold may count on either side of it.
+Counts, outcomes and both parts of every ratio must be equal, times must agree within ``TOLERANCE_S`` and how
+late the machine made everybody meanwhile, where that was measured. Since a wait is known no better than that,
+one that lies so close to a threshold may count on either side of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from callcenter.simulator.figures import Figures, Ratings, Share, figures, ratings
+from callcenter.simulator.figures import Figures, Limit, Ratings, Share, figures, ratings
 from callcenter.simulator.truth import CallTruth, ContactTruth, Truth
 
 TOLERANCE_S = 0.25
@@ -108,6 +109,9 @@ SERVICE_LEVELS = (
     "abandons_negative",
     "abandons_positive",
 )
+_OF_ONE = frozenset({"p50_s", "p90_s", "max_s"})
+"""Figures that are one contact's, not a mean."""
+
 LEFT = ("timeout", "key", "empty", "transfer", "callback", "voicemail", "overflow", "failed")
 REFUSED = ("full", "closed")
 _CALLS = (
@@ -210,17 +214,23 @@ class _Reading:
     ) -> Iterator[Compared]:
         truth = figures(calls, self.answer_within_s, self.short_abandon_s, among)
         nearby = [figures(calls, *thresholds, among) for thresholds in self._nearby()]
+        late = [contact.late_s for call in calls for contact in call.contacts if among(contact)]
         for figure in wanted:
-            yield _compare(scope, figure, report, truth, nearby)
+            is_one = figure.path[-1] in _OF_ONE
+            late_s = max(late, default=0.0) if is_one else sum(late) / max(len(late), 1)
+            yield _compare(scope, figure, report, truth, nearby, late_s)
 
     def outcomes(self, call: CallTruth) -> set[str]:
         """What may have become of a call, as far as its wait is known."""
         return {call.outcome(short_abandon_s) for _, short_abandon_s in self._nearby()}
 
-    def _nearby(self) -> Iterator[tuple[float, float]]:
-        off = (-TOLERANCE_S, 0.0, TOLERANCE_S)
-        for answer_s, short_s in product(off, off if self.short_abandon_s else (0.0,)):
-            yield self.answer_within_s + answer_s, self.short_abandon_s + short_s
+    def _nearby(self) -> Iterator[tuple[Limit, Limit]]:
+        signs = (-1, 0, 1)
+        for answer, short in product(signs, signs if self.short_abandon_s else (0,)):
+            yield (
+                Limit(self.answer_within_s, answer, TOLERANCE_S),
+                Limit(self.short_abandon_s, short, TOLERANCE_S),
+            )
 
 
 def compare_satisfaction(report: Mapping[str, Any], truth: Truth) -> list[Compared]:
@@ -251,7 +261,12 @@ def _last(call: CallTruth, name: str) -> str:
 
 
 def _compare(
-    scope: str, figure: Figure, report: Mapping[str, Any], truth: Any, nearby: Sequence[Any]
+    scope: str,
+    figure: Figure,
+    report: Mapping[str, Any],
+    truth: Any,
+    nearby: Sequence[Any],
+    late_s: float = 0.0,
 ) -> Compared:
     found: Any = report
     for key in figure.path:
@@ -262,7 +277,7 @@ def _compare(
         return _compare_share(scope, figure, found, true, [each for each in near if isinstance(each, Share)])
     value = found["value"] if isinstance(found, Mapping) else found
     others = [each for each in near if isinstance(each, int | float)]
-    equal = agree(figure.unit, value, true)
+    equal = agree(figure.unit, value, true, late_s)
     if figure.unit is Unit.COUNT and value is not None and others:
         equal = min(others) <= value <= max(others)
     return Compared(scope, figure.name, figure.unit, value, true, equal)
@@ -282,13 +297,13 @@ def _compare_share(
     return Compared(scope, figure.name, figure.unit, value, true.value, equal)
 
 
-def agree(unit: Unit, report: Value, truth: Value) -> bool:
+def agree(unit: Unit, report: Value, truth: Value, late_s: float = 0.0) -> bool:
     """Whether two values are the same figure; a figure that neither side has is."""
     if isinstance(report, str | None) or isinstance(truth, str | None):
         return report == truth
     match unit:
         case Unit.SECONDS:
-            return abs(report - truth) <= TOLERANCE_S
+            return abs(report - truth) <= TOLERANCE_S + late_s
         case Unit.RATIO:
             return abs(report - truth) <= _RATIO_TOLERANCE
         case Unit.COUNT | Unit.NAME:
@@ -301,9 +316,11 @@ def _compare_call(
     scope = f"call {number}"
     reported = _reported(call) if call is not None else {}
     true = _lived(truth, reading.short_abandon_s) if truth is not None else {}
+    # Each contact begins and ends at moments of its own.
+    late_s = truth.late_s * (1 + len(truth.contacts)) if truth is not None else 0.0
     for name, unit in CALL_FIGURES:
         value, other = reported.get(name), true.get(name)
-        equal = agree(unit, value, other)
+        equal = agree(unit, value, other, late_s)
         if name == "outcome" and truth is not None:
             equal = value in reading.outcomes(truth)
         yield Compared(scope, name, unit, value, other, equal)

@@ -10,7 +10,8 @@ that the queue refused because it was full or closed stand beside it in ``refuse
 broke while the caller waited left the queue otherwise (``failed``): offered, but neither answered nor
 abandoned. A contact that reached an agent is answered whatever became of the call. An attended contact, a
 caller whom one agent handed to the next in person, was offered to no queue and waited for nobody: it is
-handled, but neither offered nor answered. A caller who still waits is not offered yet but ``waiting``. Outcomes are counted per call and a broken call is ``failed`` there.
+handled, but neither offered nor answered. A caller who still waits is not offered yet but ``waiting``.
+Outcomes are counted per call and a broken call is ``failed`` there.
 
 Within a threshold means up to and including it. Percentiles are nearest-rank: the smallest value that at
 least p % of all values do not exceed.

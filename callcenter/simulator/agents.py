@@ -16,6 +16,8 @@ MISS_LONGEST_S = 60.0
 CONNECT_TIMEOUT_S = 10.0
 LEAVE_TIMEOUT_S = 8.0
 AFTER_MISS_S = 1.0
+JUST_GONE_S = 5.0
+LET_GO_WITHIN_S = 2.0
 ASKED_LONGEST_S = 30.0
 READY_TRIES, READY_EVERY_S = 4, 0.3
 
@@ -46,10 +48,14 @@ class Agent:
     async def ring(self, call: PhoneCall) -> None:
         """The telephone rings: do what is planned for this offer."""
         meeting = self._world.meetings.get(call.from_number)
-        busy = self._wrapping_up or (self._call is not None and not self._call.ended.is_set())
-        if meeting is None or busy:
-            reason = "for a caller who is gone" if meeting is None else "while on a call or wrapping up"
-            self._world.truth.note(f"agent {self.plan.id} was dialled {reason}")
+        if meeting is None:
+            gone_s = self._world.now() - self._world.left_at.get(call.from_number, 0.0)
+            if gone_s > JUST_GONE_S:
+                self._world.truth.note(f"agent {self.plan.id} was dialled for a caller who is gone")
+            call.reject()
+            return
+        if self._wrapping_up or (self._call and not await any_set(LET_GO_WITHIN_S, self._call.ended)):
+            self._world.truth.note(f"agent {self.plan.id} was dialled while on a call or wrapping up")
             call.reject()
             return
         self._call = call
@@ -75,6 +81,8 @@ class Agent:
 
     async def _hear_out(self, answer: Answer, call: PhoneCall, meeting: Meeting, offer: Offered) -> None:
         sentences = await self._prepare(meeting.plan)
+        consult = meeting.consult
+        asked = consult if consult is not None and not consult.decided.is_set() else None
         if answer is Answer.MISS:
             await any_set(MISS_LONGEST_S, call.ended)
             offer.answer = "cancelled" if meeting.call.ended.is_set() else "missed"
@@ -91,16 +99,26 @@ class Agent:
             self._world.report(self.plan.id, "rejects", call=meeting.plan.number)
             call.reject()
             return
-        call.answer()
-        await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
-        if call.line is None or meeting.truth.ended_at:
+        if not meeting.waits if asked is None else asked.decided.is_set():
+            await any_set(MISS_LONGEST_S, call.ended)
             return
-        consult = meeting.consult
-        if consult is None or consult.decided.is_set():
+        if not await self._picked_up(call, meeting):
+            return
+        if asked is None:
             self._connect(call, meeting, offer)
             await self._talk(call, meeting, offer, sentences)
-        elif await self._asked(call, offer, consult):
+        elif await self._asked(call, offer, asked):
             await self._talk(call, meeting, offer, sentences)
+
+    async def _picked_up(self, call: PhoneCall, meeting: Meeting) -> bool:
+        """Answer; whether there is a line now."""
+        meeting.answering += 1
+        try:
+            call.answer()
+            await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
+        finally:
+            meeting.answering -= 1
+        return call.line is not None and meeting.truth.ended_at is None
 
     async def _prepare(self, plan: CallerPlan) -> list[Utterance]:
         """Both parties' sentences, ready before anybody needs them."""

@@ -70,6 +70,7 @@ class Caller:
         finally:
             self._leave(truth, call)
             del world.meetings[plan.number]
+            world.left_at[plan.number] = world.now()
         await any_set(CONNECT_TIMEOUT_S, call.ended)
 
     def _report(self, what: str, text: str = "") -> None:
@@ -182,9 +183,13 @@ class Caller:
         """Wait until the queue lets go, or press its key for being called back."""
         match self._plan.script:
             case Script.CALLBACK:
-                if not await any_set(self._plan.patience_s, meeting.call.ended):
-                    await self._press(meeting, line, CALLBACK_KEY)
-                    meeting.truth.leave("callback", self._world.now())
+                await any_set(self._plan.patience_s, meeting.joined, meeting.call.ended)
+                await meeting.settled()
+                if meeting.joined.is_set():
+                    await self._wait_and_talk(meeting)
+                    return
+                meeting.truth.leave("callback", self._world.now())
+                await self._press(meeting, line, CALLBACK_KEY)
             case Script.TURNED_AWAY:
                 meeting.truth.leave("full", self._world.now())
         await any_set(self._plan.patience_s + HOURS_TIMEOUT_S, meeting.call.ended)
@@ -193,8 +198,10 @@ class Caller:
         patience_s = self._plan.patience_s
         while not meeting.over and not meeting.call.ended.is_set():
             if not await any_set(patience_s, meeting.joined, meeting.call.ended):
-                self._report("gives up")
-                return
+                await meeting.settled()
+                if not meeting.joined.is_set():
+                    self._report("gives up")
+                    return
             patience_s = self._plan.patience_later_s
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)

@@ -9,6 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from callcenter.simulator.truth import CallTruth, ContactTruth
 
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A threshold that is moved up (``sign`` 1) or down (-1) by ``off_s`` and by how late a call is known."""
+
+    seconds: float
+    sign: int = 0
+    off_s: float = 0.0
+
+
+Threshold = float | Limit
+
+
+def within(wait_s: float, threshold: Threshold, late_s: float) -> bool:
+    """Whether a wait that is known to ``late_s`` is within a threshold."""
+    if isinstance(threshold, Limit):
+        return wait_s <= threshold.seconds + threshold.sign * (threshold.off_s + late_s)
+    return wait_s <= threshold
+
+
 REFUSED = frozenset({"full", "closed"})
 """Why a queue does not take a caller at all; such a contact is offered to nobody."""
 
@@ -108,8 +128,8 @@ class Figures:
 
 def figures(
     calls: Sequence["CallTruth"],
-    answer_within_s: float,
-    short_abandon_s: float,
+    answer_within_s: Threshold,
+    short_abandon_s: Threshold,
     among: Callable[["ContactTruth"], bool] = lambda _contact: True,
 ) -> Figures:
     """Count and divide, over calls that have ended and those of their contacts that are ``among``."""
@@ -120,7 +140,7 @@ def figures(
     left = Counter(contact.left_for for contact in queued if contact.connected_at is None)
     gone = left.pop("abandoned", 0)
     refused = Counter({reason: left.pop(reason) for reason in REFUSED & left.keys()})
-    short = sum(_gave_up(contact) and contact.wait_s <= short_abandon_s for contact in queued)
+    short = sum(_is_short(contact, short_abandon_s) for contact in queued)
     offered = len(waits) + gone + left.total()
     talk_s, hold_s, wrap_up_s = (
         sum(getattr(contact, name) for contact in handled) for name in ("talk_s", "hold_s", "wrap_up_s")
@@ -155,7 +175,7 @@ def figures(
 
 
 def service_level(
-    contacts: Sequence["ContactTruth"], answer_within_s: float, short_abandon_s: float
+    contacts: Sequence["ContactTruth"], answer_within_s: Threshold, short_abandon_s: Threshold
 ) -> dict[str, Share]:
     """All six readings of "answered within the threshold"."""
     soon = gone_soon = past = answered = gone = short = 0
@@ -163,10 +183,10 @@ def service_level(
         if contact.left_for in REFUSED:
             continue
         is_answered, is_gone = contact.connected_at is not None, _gave_up(contact)
-        in_time = contact.wait_s <= answer_within_s
+        in_time = within(contact.wait_s, answer_within_s, contact.late_s)
         answered += is_answered
         gone += is_gone
-        short += is_gone and contact.wait_s <= short_abandon_s
+        short += _is_short(contact, short_abandon_s)
         soon += is_answered and in_time
         gone_soon += is_gone and in_time
         past += not in_time
@@ -208,6 +228,10 @@ def nearest_rank(values: Sequence[float], percent: float) -> float | None:
 
 def _gave_up(contact: "ContactTruth") -> bool:
     return contact.connected_at is None and contact.left_for == "abandoned"
+
+
+def _is_short(contact: "ContactTruth", short_abandon_s: Threshold) -> bool:
+    return _gave_up(contact) and within(contact.wait_s, short_abandon_s, contact.late_s)
 
 
 def _of(call: "CallTruth", among: Callable[["ContactTruth"], bool]) -> Iterator["ContactTruth"]:

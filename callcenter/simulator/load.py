@@ -90,6 +90,7 @@ def scenario(seed: int = 1, calls: int = 1000, agents: int = 36, at_once: int = 
         at_once=at_once,
         overflows=OVERFLOWS,
         listens=False,
+        probes=True,
     )
 
 

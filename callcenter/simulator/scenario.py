@@ -135,7 +135,8 @@ class Scenario:
 
     At most ``at_once`` callers call at the same time, where that is not 0; the others call later.
     ``overflows`` are the ways that the service sends callers, by queue. Where nobody ``listens``, what
-    is said is not looked for in the other party's ear.
+    is said is not looked for in the other party's ear. Where it is to be known how late the machine makes
+    everybody, the simulation ``probes``.
     """
 
     callers: tuple[CallerPlan, ...]
@@ -146,6 +147,7 @@ class Scenario:
     at_once: int = 0
     overflows: Mapping[str, Overflow] = field(default_factory=dict)
     listens: bool = True
+    probes: bool = False
 
     @classmethod
     def demo(cls, seed: int = 1, calls: int = 20, agents: int = 4) -> "Scenario":

@@ -7,7 +7,7 @@ against each other. Times are seconds since 1970, UTC.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from callcenter.simulator.figures import Figures, figures
+from callcenter.simulator.figures import Figures, Threshold, figures, within
 
 
 @dataclass(slots=True)
@@ -92,6 +92,7 @@ class ContactTruth:
     holds: list[Held] = field(default_factory=list)
     wrap_up_ended_at: float | None = None
     attended: bool = False
+    late_s: float = 0.0
 
     @property
     def ended_at(self) -> float | None:
@@ -138,7 +139,8 @@ class CallTruth:
     ``ended_by`` is caller, agent, service or network. ``understood`` are the service's names for what it took
     from the caller's words, in order. The call may go on with a survey after a conversation;
     ``survey_heard`` says whether one was offered. ``handed`` tells of each time that an agent handed the
-    caller over, or asked another agent to take the call: blind, completed, cancelled.
+    caller over, or asked another agent to take the call: blind, completed, cancelled. No time of the call is
+    known better than to ``late_s``.
     """
 
     number: str
@@ -159,6 +161,7 @@ class CallTruth:
     ratings: list[Rated] = field(default_factory=list)
     ended_at: float | None = None
     ended_by: str | None = None
+    late_s: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -205,7 +208,7 @@ class CallTruth:
             self.leave(_LEFT_BY.get(by, "failed"), at)
             self.part(at)
 
-    def outcome(self, short_abandon_s: float) -> str:
+    def outcome(self, short_abandon_s: Threshold) -> str:
         """What became of the call, by the names of the service's reports."""
         if self.connected_at is not None:
             return "answered"
@@ -217,7 +220,8 @@ class CallTruth:
         if reasons:
             if reasons[-1] == "abandoned":
                 waited_s = sum(contact.wait_s for contact in self.contacts)
-                return "short_abandoned" if waited_s <= short_abandon_s else "abandoned"
+                is_short = within(waited_s, short_abandon_s, self.late_s)
+                return "short_abandoned" if is_short else "abandoned"
             return _OUTCOME_OF.get(reasons[-1], "failed")
         if self.ended_by == "service" and (self.keys or self.spoken):
             return "self_served"

@@ -56,17 +56,30 @@ class Meeting:
 
     ``joined`` is set while an agent is on the call, ``parted`` when the agent has left; ``over`` says
     that the conversation is finished and not merely interrupted, or handed on. ``handovers`` are still to be
-    made.
+    made. So many are ``answering``: have picked up, but are not yet connected.
     """
 
     plan: CallerPlan
     truth: CallTruth
     call: PhoneCall
+    answering: int = 0
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     parted: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
     handovers: deque[Handover] = field(default_factory=deque)
     consult: Consult | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller still waits for an agent."""
+        contact = self.truth.contact
+        is_waiting = contact is not None and contact.connected_at is None and contact.left_at is None
+        return is_waiting and self.truth.ended_at is None
+
+    async def settled(self) -> None:
+        """Wait until nobody is picking up at this moment: then it is known what came first."""
+        while self.answering and not self.joined.is_set() and not self.call.ended.is_set():
+            await any_set(0.05, self.joined, self.call.ended)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,6 +99,7 @@ class World:
     overflows: Overflows = field(default_factory=dict)
     listens: bool = True
     meetings: dict[str, Meeting] = field(default_factory=dict)
+    left_at: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> float:
         """Seconds since 1970."""
