@@ -28,13 +28,15 @@ from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.housekeeping import keep_house
+from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
 from callcenter.queueing import SkillTree
+from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
+from callcenter.reports.rollups import Rollups
 from callcenter.reports.talk_store import TalkStore
 from callcenter.speech import Speech, open_speech, speech_stats
 from callcenter.storage.agents import Agents
@@ -166,6 +168,10 @@ async def serving(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
         await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
+        zone = reporting_zone(settings.metrics.timezone)
+        await stack.enter_async_context(
+            _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
+        )
         webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
         await _listen(stack, webside, sock, gateways.handover)
         yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)

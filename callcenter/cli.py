@@ -18,6 +18,7 @@ from callcenter.command import Commands, Handler, Parser, command, load_settings
 from callcenter.errors import CallCenterError, UsageError
 from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
+from callcenter.staffing_cli import add_staffing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,7 @@ def _parser() -> Parser:
     add_closure(commands)
     add_transcribe(commands)
     add_asr(commands)
+    add_staffing(commands)
     return parser
 
 

@@ -122,7 +122,11 @@ class Cluster(Section):
 
 
 class Asr(Section):
-    """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one."""
+    """Speech recognition. ``model`` is a faster-whisper name or folder; ``demo-en`` is the bundled one.
+
+    ``phrase_hints``: whether the model is told what can be said at a question of the IVR; not by default the
+    bundled one, which was never trained with such words and hears worse with them.
+    """
 
     enabled: bool = True
     engine: Literal["local", "ray"] = "local"
@@ -138,7 +142,13 @@ class Asr(Section):
     batch_rows: int = Field(8, ge=1, le=256)
     partials: bool = True
     word_times: bool = True
+    phrase_hints: bool | None = None
     cluster: Cluster = Cluster()
+
+    @property
+    def takes_hints(self) -> bool:
+        """Whether the model is told what can be said."""
+        return self.model != "demo-en" if self.phrase_hints is None else self.phrase_hints
 
 
 class Recording(Section):

@@ -3,11 +3,13 @@
 import asyncio
 import itertools
 import logging
+from datetime import tzinfo
 from uuid import UUID
 
 from callcenter.call.repair import repair
 from callcenter.call.services import CallServices
 from callcenter.errors import StorageError
+from callcenter.reports.rollups import Rollups
 from callcenter.storage.nodes import Nodes
 from callcenter.storage.pool import Database
 from callcenter.storage.recovery import Recovery
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 PURGE_EVERY_ROUNDS = 120
+SETTLE_EVERY_S = 2.0
+ADD_UP_EVERY_ROUNDS = 30
 
 
 async def keep_house(nodes: Nodes, database: Database, services: CallServices) -> None:
@@ -32,6 +36,20 @@ async def keep_house(nodes: Nodes, database: Database, services: CallServices) -
         except Exception:
             log.exception("housekeeping failed; it goes on")
         await asyncio.sleep(EVERY_S)
+
+
+async def keep_rollups(rollups: Rollups, zone: tzinfo) -> None:
+    """Bring what reports are made of up to date until cancelled; reports do not depend on it, only faster."""
+    for round_ in itertools.count():
+        try:
+            await rollups.settle_all()
+            if round_ % ADD_UP_EVERY_ROUNDS == 0:
+                await rollups.add_up_days(zone)
+        except StorageError as error:
+            log.warning("what reports are made of waits: %s", error)
+        except Exception:
+            log.exception("bringing reports up to date failed; it goes on")
+        await asyncio.sleep(SETTLE_EVERY_S)
 
 
 async def _clear_up(dead: UUID, nodes: Nodes, recovery: Recovery, services: CallServices) -> None:

@@ -69,7 +69,16 @@ def _with_summary(parser: Parser) -> None:
     with_range(parser)
     parser.add_argument("--queue", default=None, help="one queue only")
     parser.add_argument("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
+    parser.add_argument(
+        "--by",
+        choices=["offered", "handled"],
+        default="offered",
+        help="when a contact counts: when it entered the queue, or when it left it (default: offered)",
+    )
     with_thresholds(parser)
+    parser.add_argument(
+        "--from-events", action="store_true", help="compute from the events alone: slow, and the same figures"
+    )
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON")
     shape.add_argument("--csv", action="store_true", help="print CSV")
@@ -88,7 +97,9 @@ def _summary(options: argparse.Namespace) -> int:
             until=until,
             queue=options.queue,
             interval=options.interval,
+            by=reports.CountBy(options.by),
             thresholds=thresholds,
+            from_events=options.from_events,
         )
     )
     if options.json:

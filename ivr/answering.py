@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from ivr import actions as act
 from ivr.asking import Asking, Listening, Proposal, Then, Turn
 from ivr.choices import Choice, whole
+from ivr.consent import Consent
 from ivr.digits import spoken_digits
+from ivr.exchange import AskingConsent, Exchange, Interview
 from ivr.faq import Faq, answers_to
 from ivr.phrases import Certainty, Match, Thresholds, judge, matches, trust
 from ivr.prompt import Prompt
 from ivr.questions import Failure, Gather, Menu, Question
+from ivr.survey import Survey
 from ivr.walk import Walk
 
 
-def asking(walk: Walk, node: Question, hears: bool) -> Asking:
+def asking(walk: Walk, node: Question | Consent | Survey, hears: bool) -> Asking | Exchange:
     """Begin a question. ``hears``: whether anybody listens to words."""
     match node:
         case Menu():
@@ -22,6 +25,10 @@ def asking(walk: Walk, node: Question, hears: bool) -> Asking:
             return AskingDigits(walk, node, hears)
         case Faq():
             return AskingFaq(walk, node, hears)
+        case Consent():
+            return AskingConsent(walk, node, hears)
+        case Survey():
+            return Interview(walk, node)
         case _:
             raise TypeError(f"no such question: {type(node).__name__}")
 

@@ -1,24 +1,20 @@
 """A lookup under way, from the question to the moment when the caller goes on. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping
 
 from ivr import actions as act
+from ivr.lookup import Lookup
 
 
-@dataclass(slots=True)
 class Dip:
-    """Over when the answer is there and the prompt ``play_id`` is over; ``values`` is what was found."""
+    """One caller at a lookup: over when the answer is there and the prompt ``play_id``, if any, is over."""
 
-    lookup_id: int
-    play_id: int | None = None
-    is_answered: bool = False
-    values: Mapping[str, str] | None = field(default=None, repr=False)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is awaited any more."""
-        return self.is_answered and self.play_id is None
+    def __init__(self, node: Lookup, lookup_id: int) -> None:
+        self.node = node
+        self.lookup_id = lookup_id
+        self.play_id: int | None = None
+        self._is_answered = False
+        self._values: Mapping[str, str] | None = None
 
     def take(self, event: act.Played | act.LookedUp) -> None:
         """Note the end of the prompt or the answer; one of another lookup or prompt changes nothing."""
@@ -26,4 +22,18 @@ class Dip:
             case act.Played(play_id) if play_id in (None, self.play_id):
                 self.play_id = None
             case act.LookedUp(lookup_id, values) if lookup_id == self.lookup_id:
-                self.is_answered, self.values = True, values
+                self._is_answered, self._values = True, values
+
+    def interrupted(self) -> tuple[act.Action, ...]:
+        """A key cuts the prompt short, if one plays."""
+        playing, self.play_id = self.play_id, None
+        return () if playing is None else (act.StopPlaying(),)
+
+    def target(self, variables: MutableMapping[str, str]) -> str | None:
+        """Where the call goes on, its variables filled in; ``None`` while something is awaited."""
+        if not self._is_answered or self.play_id is not None:
+            return None
+        if self._values is None:
+            return self.node.failed
+        variables.update(self._values)
+        return self.node.next

@@ -28,11 +28,12 @@ from ivr.answering import asking
 from ivr.asking import Asking, Then, Turn
 from ivr.consent import Consent
 from ivr.dip import Dip
-from ivr.exchange import AskingConsent, Exchange, Interview
+from ivr.exchange import Exchange, Interview
 from ivr.flow import RETURN, Flow
 from ivr.hearing import Hearing
 from ivr.lookup import Lookup
 from ivr.nodes import HangUpReason
+from ivr.outbox import Outbox
 from ivr.prompt import Prompt, render
 from ivr.questions import Gather, Menu, Question
 from ivr.survey import Survey
@@ -73,15 +74,12 @@ class Engine:
     ) -> None:
         self.phase = Phase.IDLE
         self._walk = Walk(flow, {**variables, "caller": caller, "called": called})
-        self._out: list[act.Action] = []
+        self._out = Outbox()
         self._hears = hears
         self._asking: Asking | Exchange | None = None
-        self._hearing: Hearing | None = None
         self._ahead: deque[str] = deque(maxlen=MAX_DIALLED_AHEAD)
         self._late_terminator: tuple[str, datetime] | None = None
-        self._last_id = 0
         self._play_id = 0
-        self._timer_id: int | None = None
         self._dip: Dip | None = None
 
     @property
@@ -99,7 +97,7 @@ class Engine:
         if self.phase is not Phase.IDLE:
             raise RuntimeError("the engine has already been started")
         self._run(self._walk.flow.start, now)
-        return self._taken()
+        return self._out.taken()
 
     def feed(self, event: act.Event, now: datetime) -> list[act.Action]:
         """Take an event and answer with what is to be done.
@@ -115,8 +113,8 @@ class Engine:
                 self._digit(digit, now)
             case (Phase.PLAYING, act.Played(play_id)) if play_id in (None, self._play_id):
                 self._run(self._after_prompt(), now)
-            case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._timer_id:
-                self._timer_id = None
+            case (Phase.LISTENING, act.Timeout(timer_id)) if timer_id == self._out.timer_id:
+                self._out.timer_id = None
                 self._run(self._timed_out(), now)
             case (Phase.PLAYING | Phase.LISTENING, _) if isinstance(event, act.HEARD):
                 self._heard(event, now)
@@ -127,14 +125,11 @@ class Engine:
             case (Phase.RECORDING, act.VoicemailEnded()) if isinstance(self._asking, Interview):
                 self._run(self._take(self._asking.recorded()), now)
             case (Phase.LOOKING_UP, act.Played() | act.LookedUp()) if self._dip is not None:
-                self._run(self._dipped(self._dip, event), now)
+                self._dip.take(event)
+                self._run(self._dip.target(self.variables), now)
             case (Phase.TRANSFERRING, act.TransferFailed()) if isinstance(self._walk.node, node.Transfer):
                 self._run(self._walk.node.failed, now)
-        return self._taken()
-
-    def _taken(self) -> list[act.Action]:
-        taken, self._out = self._out, []
-        return taken
+        return self._out.taken()
 
     def _run(self, target: str | None, now: datetime) -> None:
         """Go from node to node until one waits; ``None`` for a target stays where the call is."""
@@ -145,18 +140,18 @@ class Engine:
                 break
             target = self._key(self._ahead.popleft(), now)
         self._listen()
-        if self.phase is Phase.LISTENING and self._timer_id is None and self._asking is not None:
-            self._start_timer(self._asking.timeout_s)
+        if self.phase is Phase.LISTENING and self._out.timer_id is None and self._asking is not None:
+            self._out.start_timer(self._asking.timeout_s)
 
     def _enter(self, target: str, now: datetime) -> str | None:
         """Enter a node; the next one if this one does not wait."""
-        self._cancel_timer()
-        self._stop_listening()
-        self._asking = None
+        self._out.cancel_timer()
+        self._out.stop_listening()
+        self._asking = self._dip = None
         if target == RETURN:
             return self._leave_sub_flow()
         self._walk.go_to(target)
-        self._out.append(act.Entered(self._walk.flow.name, target))
+        self._out.add(act.Entered(self._walk.flow.name, target))
         match self._walk.node:
             case node.Set():
                 self._walk.set(self._walk.node)
@@ -171,7 +166,7 @@ class Engine:
             case node.Transfer():
                 self._wait(Phase.TRANSFERRING, act.Transfer(self._walk.node.number))
                 return None
-            case Question():
+            case Question() | Consent() | Survey():
                 self._asking = asking(self._walk, self._walk.node, self._hears)
                 return self._take(self._asking.opening())
             case node.Play() | node.Voicemail():
@@ -183,12 +178,6 @@ class Engine:
             case Lookup():
                 self._look_up(self._walk.node)
                 return None
-            case Consent():
-                self._asking = AskingConsent(self._walk, self._walk.node, self._hears)
-                return self._take(self._asking.opening())
-            case Survey():
-                self._asking = Interview(self._walk, self._walk.node)
-                return self._take(self._asking.opening())
             case _:
                 assert_never(self._walk.node)
 
@@ -215,22 +204,21 @@ class Engine:
         """Leave the caller to someone else; keys mean nothing until they are back."""
         self.phase = phase
         self._ahead.clear()
-        self._out.append(action)
+        self._out.add(action)
 
     def _hang_up(self, reason: HangUpReason) -> None:
         self._wait(Phase.ENDED, act.HangUp(reason))
 
     def _prompt(self, prompts: tuple[Prompt, ...], barge_in: bool) -> str | None:
         """Play the prompts, or do at once what comes after them."""
-        self._stop_listening()
+        self._out.stop_listening()
         if not barge_in:
             self._ahead.clear()
         if not prompts or self._ahead:
             return self._after_prompt()
-        self._last_id += 1
-        self._play_id = self._last_id
+        self._play_id = self._out.new_id()
         self.phase = Phase.PLAYING
-        self._out.append(act.Play(prompts, barge_in, self._play_id))
+        self._out.add(act.Play(prompts, barge_in, self._play_id))
         return None
 
     def _after_prompt(self) -> str | None:
@@ -254,16 +242,18 @@ class Engine:
         if self.phase is Phase.PLAYING:
             if not getattr(self._walk.node, "barge_in", False):
                 return
-            self._out.append(act.StopPlaying())
+            self._out.add(act.StopPlaying())
             self._ahead.append(digit)
             self._run(self._after_prompt(), now)
         elif self.phase is Phase.LISTENING:
-            self._cancel_timer()
-            if self._hearing is not None and self._hearing.is_pending:
-                self._stop_listening()
+            self._out.cancel_timer()
+            if self._out.hearing is not None and self._out.hearing.is_pending:
+                self._out.stop_listening()
             self._run(self._key(digit, now), now)
-        elif self.phase is Phase.LOOKING_UP and self._dip is not None:
-            self._run(self._dial_ahead(self._dip, digit), now)
+        elif self.phase is Phase.LOOKING_UP and self._dip is not None and self._dip.node.barge_in:
+            self._ahead.append(digit)
+            self._out.add(*self._dip.interrupted())
+            self._run(self._dip.target(self.variables), now)
 
     def _belongs_to_the_last_number(self, digit: str, now: datetime) -> bool:
         late, self._late_terminator = self._late_terminator, None
@@ -290,7 +280,7 @@ class Engine:
     def _take(self, turn: Turn) -> str | None:
         """Do what a question asks for; where the call goes, if anywhere yet."""
         assert self._asking is not None
-        self._out += turn.actions
+        self._out.add(*turn.actions)
         if turn.again:
             self._ahead.clear()
         match turn.then:
@@ -312,79 +302,48 @@ class Engine:
     def _timed_out(self) -> str | None:
         if self._asking is None:
             return None
-        if self._hearing is not None and self._hearing.is_pending:
+        if self._out.hearing is not None and self._out.hearing.is_pending:
             return self._take(self._asking.deafened())
         return self._take(self._asking.timed_out())
 
-    # Lookups.
-
     def _look_up(self, entered: Lookup) -> None:
         """Ask, and play the prompts meanwhile; keys are dialled ahead."""
-        self._last_id += 1
-        self._out.append(act.LookUp(self._last_id, self._walk.name, entered.request(self.variables)))
-        self._dip = Dip(self._last_id)
+        self._dip = Dip(entered, self._out.new_id())
+        request = entered.request(self.variables)
+        self._out.add(act.LookUp(self._dip.lookup_id, self._walk.name, request))
         if not entered.barge_in:
             self._ahead.clear()
         prompts = tuple(self._walk.rendered(entered.prompts))
         if prompts and not self._ahead:
-            self._last_id += 1
-            self._dip.play_id = self._last_id
-            self._out.append(act.Play(prompts, entered.barge_in, self._last_id))
+            self._dip.play_id = self._out.new_id()
+            self._out.add(act.Play(prompts, entered.barge_in, self._dip.play_id))
         self.phase = Phase.LOOKING_UP
-
-    def _dipped(self, dip: Dip, event: act.Played | act.LookedUp) -> str | None:
-        """Go on when the answer is there and the prompt is over."""
-        dip.take(event)
-        entered = self._walk.node
-        if not dip.is_over or not isinstance(entered, Lookup):
-            return None
-        self._dip = None
-        if dip.values is None:
-            return entered.failed
-        self.variables.update(dip.values)
-        return entered.next
-
-    def _dial_ahead(self, dip: Dip, digit: str) -> str | None:
-        if not getattr(self._walk.node, "barge_in", False):
-            return None
-        self._ahead.append(digit)
-        if dip.play_id is None:
-            return None
-        self._out.append(act.StopPlaying())
-        return self._dipped(dip, act.Played(dip.play_id))
 
     # Words.
 
     def _listen(self) -> None:
         """Begin to listen where the present question wants to hear words now."""
-        if self._hearing is not None or self._asking is None:
+        if self._out.hearing is not None or self._asking is None:
             return
         is_open = self.phase is Phase.LISTENING or (
             self.phase is Phase.PLAYING and bool(getattr(self._walk.node, "barge_in", False))
         )
         wanted = self._asking.listening if is_open else None
         if wanted is not None:
-            self._last_id += 1
-            self._hearing = Hearing(self._last_id)
-            self._out.append(act.Listen(self._last_id, self._walk.name, wanted.hot_words, wanted.language))
-
-    def _stop_listening(self) -> None:
-        if self._hearing is not None:
-            self._hearing = None
-            self._out.append(act.StopListening())
+            self._out.listen(self._walk.name, wanted)
 
     def _heard(self, event: act.Heard, now: datetime) -> None:
         """Take what the present question listens for."""
-        hearing, question = self._hearing, self._asking
+        hearing, question = self._out.hearing, self._asking
         if hearing is None or question is None or event.listen_id not in (None, hearing.listen_id):
             return
         match event:
             case act.SpeechStarted():
                 hearing.started()
                 self._interrupt()
-                self._start_timer(SPEECH_S)
+                self._out.start_timer(SPEECH_S)
             case act.SpeechEnded() if hearing.is_pending:
-                self._start_timer(WORDS_WITHIN_S)
+                self._out.start_timer(WORDS_WITHIN_S)
             case act.SpeechEnded():
                 pass
             case act.Speech(text, confidence):
@@ -392,35 +351,22 @@ class Engine:
                 if said is None and (hearing.is_pending or self.phase is Phase.PLAYING):
                     return
                 self._interrupt()
-                self._cancel_timer()
+                self._out.cancel_timer()
                 self._run(self._take(question.words(*said)) if said is not None else None, now)
             case act.NotHeard():
                 self._run(self._deafened(question, hearing), now)
 
     def _interrupt(self) -> None:
         if self.phase is Phase.PLAYING:
-            self._out.append(act.StopPlaying())
+            self._out.add(act.StopPlaying())
             self.phase = Phase.LISTENING
 
     def _deafened(self, question: Asking | Exchange, hearing: Hearing) -> str | None:
         """Go on without words; a prompt that plays, or a caller who thinks, is not disturbed."""
         is_pending = hearing.is_pending
-        self._stop_listening()
+        self._out.stop_listening()
         question.is_deaf = True
         if self.phase is Phase.PLAYING or not (is_pending or question.is_hopeless):
             return None
-        self._cancel_timer()
+        self._out.cancel_timer()
         return self._take(question.deafened())
-
-    # The timer.
-
-    def _start_timer(self, seconds: float) -> None:
-        self._cancel_timer()
-        self._last_id += 1
-        self._timer_id = self._last_id
-        self._out.append(act.StartTimer(self._timer_id, seconds))
-
-    def _cancel_timer(self) -> None:
-        if self._timer_id is not None:
-            self._out.append(act.CancelTimer(self._timer_id))
-            self._timer_id = None

@@ -73,7 +73,7 @@ def units(text: str, language: str) -> tuple[str, ...]:
     if base(language) not in WITHOUT_BLANKS:
         found = [words.numbers.get(word, word) for word in plain.split() if word not in words.fillers]
         return tuple(found[:MAX_UNITS])
-    for filler in words.fillers:
+    for filler in sorted(words.fillers, key=len, reverse=True):
         plain = plain.replace(filler, " ")
     joined = "".join(_hiragana(words.numbers.get(c, c)) for c in plain if c != " ")
     return tuple(joined[:MAX_UNITS])
@@ -130,6 +130,6 @@ def judge(found: Sequence[Match], limits: Thresholds) -> tuple[Certainty, Match 
         return Certainty.NONE, None
     best = ranked[0]
     rival = ranked[1].score if len(ranked) > 1 else 0.0
-    if best.score >= limits.sure and best.score - rival >= limits.margin:
+    if best.score >= limits.sure and round(best.score - rival, 4) >= limits.margin:
         return Certainty.SURE, best
     return Certainty.UNSURE, best

@@ -22,9 +22,15 @@ What it means here:
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers: TypeAlias = npt.NDArray[np.float64]
 
 RATE_ERROR = 0.1
 """How far, relatively, the rates are off: shifts that end, handle times that were not typical."""
@@ -32,11 +38,14 @@ RATE_ERROR = 0.1
 LAST_SERVED_SHAPE = 4.0
 """How the wait of the last caller served scatters around the next one's: a gamma of this shape."""
 
+LONGEST_S = 86_400.0
+"""Who would wait longer than a day is told nothing."""
+
 LEAST_KEPT = 0.1
 """The part of a queue's agents that callers of higher priority leave to the others at least."""
 
-STAGES_AT_ONCE = 0.02
-"""So large a part of a long line is one step. The last hundred ahead, who take longest, go one by one."""
+STAGES_AT_ONCE = 0.04
+"""So large a part of a long line is one step. The last fifty ahead, who take longest, go one by one."""
 
 _Z90 = 1.2815515655446004
 _NEVER_PER_S = 1e-9
@@ -118,68 +127,76 @@ def estimate(
     line = lines.get(queue, Line(0))
     if not agents:
         return UNAVAILABLE
-    if line.service_s is None:
+    if not line.service_s:
         return _like_last(last_served_s, agents)
     if any(group.free for group in serving):
         return _of_moments(ring.mean_s, ring.deviation_s**2, agents)
     mean_s, variance = moments(queue, lines, groups)
+    if mean_s > LONGEST_S:
+        return Estimate(Method.NONE, agents=agents)
     variance += (RATE_ERROR * mean_s) ** 2
     return _of_moments(mean_s + ring.mean_s, variance + ring.deviation_s**2, agents)
 
 
 def moments(queue: str, lines: Mapping[str, Line], groups: Sequence[AgentGroup]) -> tuple[float, float]:
     """Mean and variance of the time until an agent is free for the caller, in s and s²."""
-    mine = lines[queue]
-    ahead = {name: float(line.ahead) for name, line in lines.items()}
-    freed = [(group.queues, _freed_per_s(group, lines)) for group in groups if group.agents]
-    all_freed = sum(per_s for queues, per_s in freed if queue in queues)
+    names = list(lines)
+    mine = names.index(queue)
+    serving = [group for group in groups if group.agents]
+    serves, freed_per_s = _rates(names, lines, serving)
+    all_freed = float(freed_per_s @ serves[:, mine])
+    ahead, virtual, abandon_per_s, overtaking_per_s = (
+        np.array([getattr(line, name) for line in lines.values()], dtype=float)
+        for name in ("ahead", "virtual", "abandon_per_s", "overtaking_per_s")
+    )
     mean_s, variance = 0.0, 0.0
     while True:
-        served = served_per_s(queue, ahead, freed)
-        gone = {
-            name: max(0.0, count - lines[name].virtual) * lines[name].abandon_per_s
-            for name, count in ahead.items()
-        }
-        left = ahead[queue]
+        served = _served_per_s(mine, ahead, serves, freed_per_s)
+        gone = np.maximum(0.0, ahead - virtual) * abandon_per_s
+        left = float(ahead[mine])
         last = left < 1
-        kept = max(served[queue] - mine.overtaking_per_s, LEAST_KEPT * served[queue])
-        leaving = 0.0 if last else gone[queue]
+        kept = max(served[mine] - overtaking_per_s[mine], LEAST_KEPT * served[mine])
+        leaving = 0.0 if last else gone[mine]
         stage_s = 1 / max(kept + leaving, _NEVER_PER_S)
         callers = 1.0 if last else max(1.0, left * STAGES_AT_ONCE // 1)
         mean_s += callers * stage_s
         variance += callers * stage_s / max(all_freed + leaving, _NEVER_PER_S)
-        if last or mean_s > 1 / _NEVER_PER_S:
-            return mean_s, variance
-        for name, line in lines.items():
-            change = line.overtaking_per_s - gone[name] - served.get(name, 0.0)
-            ahead[name] = max(0.0, ahead[name] + change * callers * stage_s)
-        ahead[queue] = left - callers
+        if last or mean_s > LONGEST_S:
+            return float(mean_s), float(variance)
+        ahead = np.maximum(0.0, ahead + (overtaking_per_s - gone - served) * callers * stage_s)
+        ahead[mine] = left - callers
 
 
-def served_per_s(
-    queue: str, ahead: Mapping[str, float], freed: Iterable[tuple[frozenset[str], float]]
-) -> dict[str, float]:
-    """How often each queue gets an agent while the caller waits in ``queue`` behind ``ahead``."""
-    served = dict.fromkeys(ahead, 0.0)
-    for queues, per_s in freed:
-        standing = {name: ahead[name] + (name == queue) for name in queues if name in ahead}
-        total = sum(standing.values())
-        if total <= 0:
-            continue
-        for name, count in standing.items():
-            served[name] += per_s * count / total
-    return served
+def _served_per_s(
+    mine: int, ahead: Numbers, serves: npt.NDArray[np.float64], freed_per_s: Numbers
+) -> Numbers:
+    """How often each queue gets an agent while the caller waits in queue ``mine`` behind ``ahead``."""
+    standing = ahead.copy()
+    standing[mine] += 1
+    in_all_queues = serves @ standing
+    each = np.divide(freed_per_s, in_all_queues, out=np.zeros_like(freed_per_s), where=in_all_queues > 0)
+    return standing * (each @ serves)
 
 
-def _freed_per_s(group: AgentGroup, lines: Mapping[str, Line]) -> float:
-    """How often an agent of the group becomes free, by the handle times of what its queues bring."""
-    known = [
-        (line.service_s, max(line.volume, _LEAST_VOLUME))
-        for name, line in lines.items()
-        if name in group.queues and line.service_s
-    ]
-    busy = sum(seconds * volume for seconds, volume in known)
-    return group.agents * sum(volume for _, volume in known) / busy if known else 0.0
+def _rates(
+    names: Sequence[str], lines: Mapping[str, Line], groups: Sequence[AgentGroup]
+) -> tuple[npt.NDArray[np.float64], Numbers]:
+    """Which group serves which queue, and how often an agent of each group becomes free.
+
+    The handle time of a group is that of what its queues bring, those without history aside.
+    """
+    number_of = {name: number for number, name in enumerate(names)}
+    serves = np.zeros((len(groups), len(names)))
+    for row, group in enumerate(groups):
+        for name in group.queues:
+            if name in number_of:
+                serves[row, number_of[name]] = 1
+    service_s = np.array([line.service_s or 0.0 for line in lines.values()])
+    volume = np.array([max(line.volume, _LEAST_VOLUME) for line in lines.values()]) * (service_s > 0)
+    busy_s = serves @ (service_s * volume)
+    agents = np.array([float(group.agents) for group in groups])
+    freed = np.divide(agents * (serves @ volume), busy_s, out=np.zeros_like(agents), where=busy_s > 0)
+    return serves, freed
 
 
 def _like_last(last_served_s: float | None, agents: int) -> Estimate:

@@ -55,7 +55,9 @@ class WaitTimes:
         self._skills = skills
         self._past: _Past | None = None
         self._present: _Present | None = None
+        self._newcomers: tuple[_Present, Mapping[str, Estimate]] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._resting_until_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -67,84 +69,70 @@ class WaitTimes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        tasks = [task for task in (self._reading, self._learning) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def of_caller(self, queue: str, priority: int, position: int, entered_at: datetime) -> Estimate:
         """The wait from now on of somebody in line; at most 0.3 s later, whatever the database does."""
         await self._renew()
-        if self._present is None or self._past is None:
+        present, past = self._present, self._past
+        if present is None or past is None:
             return UNAVAILABLE
         since = entered_at.timestamp()
         offered = sum(
-            line.offered
-            for line in self._present.waiting
-            if line.queue == queue and line.priority >= priority
+            line.offered for line in present.waiting if line.queue == queue and line.priority >= priority
         )
-        ahead = self._ahead(priority, since)
+        ahead = _ahead(present, priority, since)
         known = ahead[queue]
         ahead[queue] = max(0, position - 1 - offered)
-        return self._estimate(queue, priority, ahead, newcomers=max(0, ahead[queue] - known))
+        newcomers = max(0, ahead[queue] - known)
+        return self._estimate(queue, priority, ahead, present, past, newcomers)
 
-    async def of_newcomers(self) -> dict[str, Estimate]:
+    async def of_newcomers(self) -> Mapping[str, Estimate]:
         """The wait of somebody who would enter each queue now, with the queue's own priority."""
         await self._renew()
-        if self._present is None or self._past is None:
+        present, past = self._present, self._past
+        if present is None or past is None:
             return {}
+        if self._newcomers is None or self._newcomers[0] is not present:
+            # Many queues with long lines take longer than the audio of calls can wait.
+            made = await asyncio.to_thread(self._of_all, self._queues.names, present, past)
+            self._newcomers = present, made
+        return self._newcomers[1]
+
+    def _of_all(self, names: Sequence[str], present: _Present, past: _Past) -> dict[str, Estimate]:
         found = {}
-        for name in self._queues.names:
+        for name in names:
             queue = self._queues.find(name)
             priority = queue.priority if queue is not None else 0
-            found[name] = self._estimate(name, priority, self._ahead(priority, float("inf")))
+            ahead = _ahead(present, priority, float("inf"))
+            found[name] = self._estimate(name, priority, ahead, present, past)
         return found
 
-    def _estimate(self, queue: str, priority: int, ahead: Mapping[str, int], newcomers: int = 0) -> Estimate:
-        assert self._past is not None
-        lines = self._lines(priority, ahead)
-        recent = self._past.recent.get(queue)
+    def _estimate(
+        self,
+        queue: str,
+        priority: int,
+        ahead: Mapping[str, int],
+        present: _Present,
+        past: _Past,
+        newcomers: int = 0,
+    ) -> Estimate:
+        lines = _lines(past, priority, ahead)
+        recent = past.recent.get(queue)
         ring, last_served_s = Ring(), None
         if recent is not None:
             last_served_s = recent.last_served_s
             if recent.ring_s is not None and recent.contacts >= ENOUGH_CONTACTS:
                 ring = Ring(recent.ring_s, recent.ring_deviation_s or 0.0)
-        return estimate(queue, lines, self._groups(queue, newcomers), ring, last_served_s)
+        return estimate(queue, lines, self._groups(present, queue, newcomers), ring, last_served_s)
 
-    def _ahead(self, priority: int, since: float) -> Counter[str]:
-        """Who waits in each queue and stands before somebody who came then."""
-        assert self._present is not None
-        ahead = Counter[str]()
-        for line in self._present.waiting:
-            if line.priority > priority:
-                ahead[line.queue] += len(line.entered)
-            elif line.priority == priority:
-                ahead[line.queue] += bisect_left(line.entered, since)
-        return ahead
-
-    def _lines(self, priority: int, ahead: Mapping[str, int]) -> dict[str, Line]:
-        assert self._past is not None
-        volume, overtaking = Counter[str](), Counter[str]()
-        for queue, of_priority, callers in self._past.arrivals:
-            volume[queue] += callers
-            overtaking[queue] += callers if of_priority > priority else 0
-        lines = {}
-        for name in {*self._past.recent, *ahead}:
-            recent = self._past.recent.get(name)
-            known = recent is not None and recent.contacts >= ENOUGH_CONTACTS
-            lines[name] = Line(
-                ahead.get(name, 0),
-                service_s=recent.service_s if recent is not None and known else None,
-                abandon_per_s=recent.abandoned / recent.waited_s if recent and recent.waited_s else 0.0,
-                overtaking_per_s=overtaking[name] / (60 * ARRIVALS_MINUTES),
-                volume=volume[name],
-            )
-        return lines
-
-    def _groups(self, queue: str, newcomers: int) -> list[AgentGroup]:
+    def _groups(self, present: _Present, queue: str, newcomers: int) -> list[AgentGroup]:
         """Agents by the queues they can serve; ``newcomers`` in the queue have taken some who were free."""
-        assert self._present is not None
         agents, free = defaultdict[frozenset[str], int](int), defaultdict[frozenset[str], int](int)
-        for staff in self._present.staff:
+        for staff in present.staff:
             able = self._able(staff)
             taken = min(newcomers, staff.free) if queue in able else 0
             newcomers -= taken
@@ -193,23 +181,70 @@ class WaitTimes:
     async def _read(self, now_s: float) -> None:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
-                if self._past is None or now_s - self._past.read_s >= HISTORY_FRESH_S:
-                    recent = {one.queue: one for one in await self._rows.history()}
-                    self._past = _Past(now_s, recent, await self._rows.arrivals())
+                if self._past is None:
+                    await self._learn(now_s)
+                elif now_s - self._past.read_s >= HISTORY_FRESH_S and self._learning is None:
+                    self._learning = asyncio.create_task(self._learn_beside(now_s), name="recent waits")
                 staff = await self._rows.staff(with_skills=self._with_skills())
                 self._present = _Present(now_s, staff, await self._rows.lines())
         except (StorageError, TimeoutError) as error:
-            self._forget()
-            self._resting_until_s = now_s + REST_S
+            self._rest(now_s)
             log.warning("waits are not estimated for %d s: %s", REST_S, error or "the database is slow")
         except Exception:
-            self._forget()
-            self._resting_until_s = now_s + REST_S
+            self._rest(now_s)
             log.exception("waits are not estimated for %d s", REST_S)
         finally:
             self._reading = None
+
+    def _rest(self, now_s: float) -> None:
+        self._forget()
+        self._resting_until_s = now_s + REST_S
+
+    async def _learn(self, now_s: float) -> None:
+        recent = {one.queue: one for one in await self._rows.history()}
+        self._past = _Past(now_s, recent, await self._rows.arrivals())
+
+    async def _learn_beside(self, now_s: float) -> None:
+        """Nobody waits for this: half a minute more or less makes no other past."""
+        try:
+            async with asyncio.timeout(HISTORY_FRESH_S):
+                await self._learn(now_s)
+        except (StorageError, TimeoutError) as error:
+            log.warning("waits are estimated from an older past: %s", error or "the database is slow")
+        finally:
+            self._learning = None
 
 
 def _last_needs(queue: Queue) -> Mapping[str, int]:
     """What the queue needs of an agent in the end."""
     return queue.relax[-1].needs if queue.relax else queue.needs
+
+
+def _ahead(present: _Present, priority: int, since: float) -> Counter[str]:
+    """Who waits in each queue and stands before somebody who came then."""
+    ahead = Counter[str]()
+    for line in present.waiting:
+        if line.priority > priority:
+            ahead[line.queue] += len(line.entered)
+        elif line.priority == priority:
+            ahead[line.queue] += bisect_left(line.entered, since)
+    return ahead
+
+
+def _lines(past: _Past, priority: int, ahead: Mapping[str, int]) -> dict[str, Line]:
+    volume, overtaking = Counter[str](), Counter[str]()
+    for queue, of_priority, callers in past.arrivals:
+        volume[queue] += callers
+        overtaking[queue] += callers if of_priority > priority else 0
+    lines = {}
+    for name in {*past.recent, *ahead}:
+        recent = past.recent.get(name)
+        known = recent is not None and recent.contacts >= ENOUGH_CONTACTS
+        lines[name] = Line(
+            ahead.get(name, 0),
+            service_s=recent.service_s if recent is not None and known else None,
+            abandon_per_s=recent.abandoned / recent.waited_s if recent and recent.waited_s else 0.0,
+            overtaking_per_s=overtaking[name] / (60 * ARRIVALS_MINUTES),
+            volume=volume[name],
+        )
+    return lines

@@ -20,11 +20,10 @@ class Hearing:
         self._context = context
         self._id = action.listen_id
         self._is_open = True
-        listening = Listening(
-            language=action.language, hot_words=action.hot_words, partials=False, words=False
-        )
-        confirmer = context.services.confirmer
-        self._session = LegSession(recognizer, listening, self, confirmer=confirmer, voice=self)
+        services = context.services
+        hints = action.hot_words if services.settings.asr.takes_hints else ()
+        listening = Listening(language=action.language, hot_words=hints, partials=False, words=False)
+        self._session = LegSession(recognizer, listening, self, confirmer=services.confirmer, voice=self)
         self._side = BridgeSide(context.started_s, _nobody, (self._session.feed,))
         context.caller.listen(self._side.hear)
 

@@ -295,15 +295,16 @@ class QueuePhase:
                 return
             text = f"You are number {position} in the queue. Please stay on the line."
             pcm16 = await context.services.prompts.pcm(text)
-            wait, spoken = await self._notes.announcement(position)
+            wait = await self._notes.announcement(position)
         except CallCenterError as error:
             log.warning("call %s: the position is not announced: %s", context.call_id, error)
             return
         if self._rings:
             return
         self._position = position
-        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position, **wait)
-        context.inbox.put(Played(-1, await context.caller.play(pcm16 + spoken)))
+        told = self._notes.told(wait)
+        context.journal.write(EventType.QUEUE_ANNOUNCED, queue=self._queue.name, position=position, **told)
+        context.inbox.put(Played(-1, await context.caller.play(pcm16 + wait.pcm16)))
 
     def _abandoned(self, ticket: Ticket) -> None:
         self._rings.cancel("caller gone")

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 RECOGNISE_WITHIN_S = 1.0
 """The longest a caller waits in silence to be recognised; after that they are unknown."""
 
+WITHHELD = frozenset({"266696687", "7378742833", "2562533", "8656696", "86282452253"})
+"""What Twilio sends for numbers that are withheld: ANONYMOUS, RESTRICTED and the like, spelt on the keys."""
+
 CLOSED_MESSAGE = "We are closed at the moment. Please call again later."
 
 
@@ -42,7 +45,7 @@ async def receive(services: CallServices, call_id: UUID, caller: LegInfo, at: da
 async def _recognised(services: CallServices, call_id: UUID, number: str, at: datetime) -> dict[str, str]:
     """What earlier calls say; nobody is recognised by a number that is withheld."""
     history = CallerHistory()
-    if any(character.isdigit() for character in number):
+    if any(character.isdigit() for character in number) and number.lstrip("+") not in WITHHELD:
         days = services.settings.ivr.recognise_days
         try:
             async with asyncio.timeout(RECOGNISE_WITHIN_S):

@@ -66,7 +66,8 @@ class ServicePhase:
             except NotFoundError as error:
                 log.error("call %s: %s", context.call_id, error)
                 return LeftReason.CLOSED
-            if services.closures.of_queue(queue.name, services.now()) is not None:
+            is_new = coming.resumed is None  # whose agent was lost at once goes on waiting, closed or not
+            if is_new and services.closures.of_queue(queue.name, services.now()) is not None:
                 context.journal.write(EventType.QUEUE_LEFT, queue=to, reason=LeftReason.CLOSED.value)
                 return LeftReason.CLOSED
             async with context.in_line:

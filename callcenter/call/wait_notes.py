@@ -1,6 +1,7 @@
 """What one caller in line is told about the wait, and what came of it."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +20,16 @@ MOST_NOTES = 500
 """Of one stay; one that is told the time more often is not noted any more."""
 
 WaitOutcome = Literal["answered", "abandoned", "left", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitAnnouncement:
+    """An announcement that is ready; ``pcm16`` is empty where there is nothing to say."""
+
+    position: int
+    made: Estimate | None = None
+    said: Announced | None = None
+    pcm16: bytes = b""
 
 
 class WaitNotes:
@@ -40,16 +51,21 @@ class WaitNotes:
         self._priority, self._since = priority, since
         return self._note(await self._estimate(position), position, entered_at, at_entry=True)
 
-    async def announcement(self, position: int) -> tuple[dict[str, Any], bytes]:
-        """Data of ``queue.announced``, and what is to be said: nothing where the wait is not known."""
+    async def announcement(self, position: int) -> WaitAnnouncement:
+        """What may be said now, beside the position: nothing where the wait is not known."""
         if not self._queue.announce_wait:
-            return {}, b""
+            return WaitAnnouncement(position)
         made = await self._estimate(position)
         said = announcement(made, self._said)
         pcm16 = b"" if said is None else await self._speak(said)
-        self._said = said if pcm16 else self._said
-        now = self._context.services.now()
-        return self._note(made, position, now, said=said if pcm16 else None), pcm16
+        return WaitAnnouncement(position, made, said if pcm16 else None, pcm16)
+
+    def told(self, what: WaitAnnouncement) -> dict[str, Any]:
+        """It is being said; returns data of ``queue.announced``."""
+        if what.made is None:
+            return {}
+        self._said = what.said or self._said
+        return self._note(what.made, what.position, self._context.services.now(), said=what.said)
 
     def over(self, outcome: WaitOutcome) -> None:
         """The wait has ended; the first outcome counts. What was estimated is stored in the background."""

@@ -60,6 +60,12 @@ class Results:
         return self.median_wer is None or self.median_wer <= WER_LIMIT
 
     @property
+    def spoken(self) -> tuple[int, int]:
+        """How many choices and questions were said to the IVR: understood, asked back or not, and in all."""
+        reactions = [one.reaction for call in self.truth.calls for one in call.spoken if one.meant]
+        return sum(reaction in ("taken", "confirm") for reaction in reactions), len(reactions)
+
+    @property
     def problems(self) -> list[str]:
         """What the simulated people and their network saw go wrong."""
         own = [f"{call.number}: {problem}" for call in self.truth.calls for problem in call.problems]
@@ -99,7 +105,8 @@ def to_json(results: Results) -> dict[str, Any]:
     ``ratio``, ``s``, ``name``), ``report``, ``truth``, ``difference``, ``equal``. ``wer``: ``median``,
     ``limit``, and ``calls``, each with ``number``, ``call_id``, ``words``, ``errors``, ``rate``.
     ``transcripts``: of each of these calls ``number``, ``call_id``, ``agent`` and ``lines``, each with
-    ``at_s``, ``speaker``, ``said``, ``heard``. ``problems``: what the simulated people saw go wrong.
+    ``at_s``, ``speaker``, ``said``, ``heard``. ``spoken``: of the choices said to the IVR how many were
+    ``understood`` and ``said``. ``problems``: what the simulated people saw go wrong.
     """
     thresholds = results.report["thresholds"]
     truth = results.truth.to_json(thresholds["service_level_s"], thresholds["short_abandon_s"])
@@ -137,5 +144,6 @@ def to_json(results: Results) -> dict[str, Any]:
             }
             for one in results.transcripts
         ],
+        "spoken": dict(zip(("understood", "said"), results.spoken, strict=True)),
         "problems": results.problems,
     }

@@ -51,6 +51,9 @@ def verdict(results: Results) -> list[Text]:
         )
         + Text(f" (limit {_percent(WER_LIMIT)})")
     )
+    understood, said = results.spoken
+    if said:
+        lines.append(Text(f"{understood} of {said} choices said to the IVR were understood"))
     first = results.run.first_word_s
     heard = f"first word after {first:.1f} s, " if first is not None else ""
     lines.append(Text(f"{heard}all done after {results.run.duration_s:.1f} s"))

@@ -3,17 +3,19 @@
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
 from callcenter.reports.quality_query import QualityReports, read_quality
-from callcenter.reports.query import Reports, read_summary
+from callcenter.reports.query import Question, Reports, read_summary
 from callcenter.reports.ratio import Ratio
 from callcenter.reports.sections import Fact, Section, Unit
-from callcenter.reports.summary import Summary, summarise
+from callcenter.reports.summary import CountBy, Summary, summarise
 from callcenter.reports.text import to_text
 from callcenter.reports.thresholds import changed_thresholds
 
 __all__ = [
+    "CountBy",
     "Fact",
     "Interval",
     "QualityReports",
+    "Question",
     "Ratio",
     "Reports",
     "Section",

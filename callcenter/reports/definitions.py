@@ -1,9 +1,9 @@
 """What every figure of a report means.
 
 A *contact* is one stay in a queue; a call that is transferred to a second queue has two, and each queue was
-offered one. Counts, times and waits can be added up; ratios cannot, so ``Figures`` holds only the former
-and ratios are made from them at the end. Times are added as exact microseconds, so figures of parts, merged
-in any order, equal the figures of the whole.
+offered one. Counts, times and waits can be added up (``tally.py``); ratios cannot, so they are made from
+them at the end. Times are added as exact microseconds, so figures of parts, merged in any order, equal the
+figures of the whole.
 
 ``offered`` is answered + abandoned + left the queue otherwise. Otherwise is every reason but two: contacts
 that the queue refused because it was full or closed stand beside it in ``refused``. A contact whose call
@@ -18,23 +18,29 @@ least p % of all values do not exceed.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from itertools import chain
-from typing import Any
 
 from callcenter.config import Metrics
-from callcenter.contact import Contact, ContactEnd
-from callcenter.events import LeftReason, Outcome
-from callcenter.outcome import abandon_outcome, is_short
+from callcenter.contact import Contact
+from callcenter.events import Outcome
 from callcenter.reports.ratio import Ratio
+from callcenter.reports.tally import REFUSALS, Tally
+from callcenter.reports.waits import Waits, nearest_rank
 from callcenter.timeline import Timeline
 
-REFUSALS = frozenset({LeftReason.FULL, LeftReason.CLOSED})
-_ABANDONS = frozenset({Outcome.ABANDONED, Outcome.SHORT_ABANDONED})
-_ZERO = timedelta(0)
+__all__ = [
+    "REFUSALS",
+    "Figures",
+    "Ratio",
+    "ServiceLevel",
+    "merge",
+    "nearest_rank",
+    "of_call",
+    "of_contact",
+]
 
 
 class ServiceLevel(StrEnum):
@@ -50,42 +56,145 @@ class ServiceLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that is counted of some contacts, calls and agents' time, under given thresholds.
+    """A tally under given thresholds: all that a report shows of some contacts, calls and agents' time.
 
     ``left`` counts by reason those who left the queue neither answered nor by hanging up. ``events`` are
     the contacts that some service levels divide by: answered or abandoned within T, or waited past T
-    whatever then happened. ``waits`` are the waits of the answered, ascending. ``bridged_calls`` and
-    ``bridged_time`` give the handle time per call, with all its contacts. ``occupied`` is agents' time in
-    conversation, on hold and in wrap-up; ``paid`` all their time but offline.
+    whatever then happened. ``waits`` are the waits of the answered. ``bridged_calls`` and ``bridged_time``
+    give the handle time per call, with all its contacts. ``occupied`` is agents' time in conversation, on
+    hold and in wrap-up; ``paid`` all their time but offline.
     """
 
     thresholds: Metrics
-    answered: int = 0
-    attended: int = 0
-    abandoned: int = 0
-    short_abandoned: int = 0
-    left: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    waiting: int = 0
-    offers: int = 0
-    answered_in_time: int = 0
-    abandoned_in_time: int = 0
-    past_threshold: int = 0
-    waits: tuple[timedelta, ...] = ()
-    ring: timedelta = _ZERO
-    talk: timedelta = _ZERO
-    hold: timedelta = _ZERO
-    acw: timedelta = _ZERO
-    calls: int = 0
-    open_calls: int = 0
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    bridged_calls: int = 0
-    bridged_time: timedelta = _ZERO
-    ivr: timedelta = _ZERO
-    occupied: timedelta = _ZERO
-    available: timedelta = _ZERO
-    unavailable: timedelta = _ZERO
-    paid: timedelta = _ZERO
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def answered(self) -> int:
+        """Contacts that reached an agent."""
+        return len(self.tally.answered)
+
+    @property
+    def abandoned(self) -> int:
+        """Contacts that ended with the caller's hang-up in the queue."""
+        return len(self.tally.abandoned)
+
+    @property
+    def short_abandoned(self) -> int:
+        """Those of them that waited no longer than the threshold; none where it is 0."""
+        return self._short(self.tally.abandoned)
+
+    @property
+    def left(self) -> Counter[str]:
+        """Contacts that left the queue otherwise, by reason."""
+        return self.tally.left
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Contacts that the queue refused, by reason; they stand beside the offered."""
+        return self.tally.refused
+
+    @property
+    def waiting(self) -> int:
+        """Contacts that still wait."""
+        return self.tally.waiting
+
+    @property
+    def offers(self) -> int:
+        """Offers made to agents."""
+        return self.tally.offers
+
+    @property
+    def answered_in_time(self) -> int:
+        """Answered within T."""
+        return self.tally.answered.within(self.thresholds.service_level_s)
+
+    @property
+    def abandoned_in_time(self) -> int:
+        """Abandoned within T."""
+        return self.tally.abandoned.within(self.thresholds.service_level_s)
+
+    @property
+    def past_threshold(self) -> int:
+        """Waited past T, whatever then happened; the refused, who do not wait, are not among them."""
+        waits = (self.tally.answered, self.tally.abandoned, self.tally.others)
+        return sum(len(some) - some.within(self.thresholds.service_level_s) for some in waits)
+
+    @property
+    def waits(self) -> Waits:
+        """The waits of the answered."""
+        return self.tally.answered
+
+    @property
+    def ring(self) -> timedelta:
+        """Time agents' telephones rang."""
+        return timedelta(microseconds=self.tally.ring_us)
+
+    @property
+    def talk(self) -> timedelta:
+        """Time in conversation."""
+        return timedelta(microseconds=self.tally.talk_us)
+
+    @property
+    def hold(self) -> timedelta:
+        """Time on hold."""
+        return timedelta(microseconds=self.tally.hold_us)
+
+    @property
+    def acw(self) -> timedelta:
+        """Wrap-up."""
+        return timedelta(microseconds=self.tally.acw_us)
+
+    @property
+    def calls(self) -> int:
+        """Calls that began."""
+        return self.tally.calls
+
+    @property
+    def open_calls(self) -> int:
+        """Those of them that have not ended."""
+        return self.tally.open_calls
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """What became of the calls that have ended."""
+        short = self._short(self.tally.hung_up)
+        abandons = {Outcome.ABANDONED: len(self.tally.hung_up) - short, Outcome.SHORT_ABANDONED: short}
+        return +Counter({**self.tally.outcomes, **abandons})
+
+    @property
+    def bridged_calls(self) -> int:
+        """Calls that reached an agent."""
+        return self.tally.bridged_calls
+
+    @property
+    def ivr(self) -> timedelta:
+        """Time calls spent in the flow."""
+        return timedelta(microseconds=self.tally.ivr_us)
+
+    @property
+    def occupied(self) -> timedelta:
+        """Agents' time in conversation, on hold and in wrap-up."""
+        return timedelta(microseconds=self.tally.occupied_us)
+
+    @property
+    def available(self) -> timedelta:
+        """Agents' time ready and idle."""
+        return timedelta(microseconds=self.tally.available_us)
+
+    @property
+    def unavailable(self) -> timedelta:
+        """Agents' time on a break."""
+        return timedelta(microseconds=self.tally.unavailable_us)
+
+    @property
+    def paid(self) -> timedelta:
+        """All of agents' time but offline."""
+        return timedelta(microseconds=self.tally.paid_us)
+
+    @property
+    def attended(self) -> int:
+        """Contacts that one agent handed to the next in person."""
+        return self.tally.attended
 
     @property
     def offered(self) -> int:
@@ -110,7 +219,7 @@ class Figures:
     @property
     def aht_per_call(self) -> Ratio:
         """Average handle time of a call, s: its contacts together, however often it was transferred."""
-        return Ratio(self.bridged_time.total_seconds(), self.bridged_calls)
+        return Ratio(timedelta(microseconds=self.tally.bridged_us).total_seconds(), self.bridged_calls)
 
     @property
     def att(self) -> Ratio:
@@ -130,11 +239,11 @@ class Figures:
     @property
     def asa(self) -> Ratio:
         """Average speed of answer, s: from queue entry to the agent, ringing included."""
-        return Ratio(sum(self.waits, _ZERO).total_seconds(), self.answered)
+        return Ratio(self.waits.total.total_seconds(), self.answered)
 
     def wait_percentile_s(self, percent: int) -> float | None:
         """Nearest-rank percentile (1 to 100) of the waits of the answered; 100 is the longest."""
-        return nearest_rank([wait.total_seconds() for wait in self.waits], percent)
+        return self.waits.nearest_rank_s(percent)
 
     @property
     def abandonment_gross(self) -> Ratio:
@@ -184,81 +293,29 @@ class Figures:
     def _per_handled(self, time: timedelta) -> Ratio:
         return Ratio(time.total_seconds(), self.handled)
 
+    def _short(self, waits: Waits) -> int:
+        return waits.within(self.thresholds.short_abandon_s) if self.thresholds.short_abandon_s > 0 else 0
+
 
 def of_contact(contact: Contact, thresholds: Metrics) -> Figures:
-    """Count one contact; a conversation or wrap-up that still runs counts with its time so far."""
-    limit_s = thresholds.service_level_s
-    answered = contact.ended is ContactEnd.ANSWERED and not contact.attended
-    abandoned = contact.ended is ContactEnd.ABANDONED
-    refused = contact.left_reason in REFUSALS
-    in_time = contact.wait_s <= limit_s
-    left = contact.ended in (ContactEnd.LEFT, ContactEnd.FAILED)
-    reason = Counter([str(contact.left_reason or ContactEnd.FAILED)] if left else [])
-    return Figures(
-        thresholds,
-        answered=int(answered),
-        attended=int(contact.attended),
-        abandoned=int(abandoned),
-        short_abandoned=int(abandoned and is_short(contact.wait_s, thresholds.short_abandon_s)),
-        left=Counter() if refused else reason,
-        refused=reason if refused else Counter(),
-        waiting=int(contact.ended is ContactEnd.OPEN),
-        offers=contact.offers,
-        answered_in_time=int(answered and in_time),
-        abandoned_in_time=int(abandoned and in_time),
-        past_threshold=int(not in_time and not refused),
-        waits=(timedelta(seconds=contact.wait_s),) if answered else (),
-        ring=timedelta(seconds=contact.ring_s),
-        talk=timedelta(seconds=contact.talk_s),
-        hold=timedelta(seconds=contact.hold_s),
-        acw=timedelta(seconds=contact.acw_s),
-    )
+    """The figures of one contact."""
+    figures = Figures(thresholds)
+    figures.tally.add_contact(contact)
+    return figures
 
 
 def of_call(call: Timeline, thresholds: Metrics) -> Figures:
-    """Count a call as a whole: its outcome under these thresholds, its IVR time, its handle time."""
-    bridged = [contact for contact in call.contacts if contact.connected_at]
-    outcome = call.outcome
-    if outcome in _ABANDONS:
-        outcome = abandon_outcome(call.wait_s, thresholds.short_abandon_s)
-    return Figures(
-        thresholds,
-        calls=1,
-        open_calls=int(outcome is None),
-        outcomes=Counter([outcome] if outcome else []),
-        bridged_calls=int(bool(bridged)),
-        bridged_time=sum((timedelta(seconds=contact.handle_s) for contact in bridged), _ZERO),
-        ivr=timedelta(seconds=call.ivr_s),
-    )
+    """The figures of one call as a whole, without its contacts."""
+    figures = Figures(thresholds)
+    figures.tally.add_call(call)
+    return figures
 
 
 def merge(parts: Iterable[Figures], thresholds: Metrics) -> Figures:
     """Add figures up. Raises ``ValueError`` for figures that were counted under other thresholds."""
-    parts = list(parts)
-    if any(part.thresholds is not thresholds and part.thresholds != thresholds for part in parts):
-        raise ValueError("figures under different thresholds cannot be added up")
-    empty = Figures(thresholds)
-    names = [each.name for each in fields(Figures) if each.name != "thresholds"]
-    sums = {name: _sum(getattr(empty, name), [getattr(part, name) for part in parts]) for name in names}
-    return Figures(thresholds, **sums)
-
-
-def nearest_rank(ascending: Sequence[float], percent: int) -> float | None:
-    """The smallest value that at least ``percent`` % (1 to 100) of all values do not exceed."""
-    if not 1 <= percent <= 100:
-        raise ValueError(f"a percentile lies between 1 and 100, not at {percent}")
-    rank = -(-percent * len(ascending) // 100)
-    return ascending[rank - 1] if ascending else None
-
-
-def _sum(empty: Any, values: list[Any]) -> Any:
-    match empty:
-        case tuple():
-            return tuple(sorted(chain.from_iterable(values)))
-        case Counter():
-            total: Counter[Any] = Counter()
-            for value in filter(None, values):
-                total.update(value)
-            return total
-        case _:
-            return sum(values, empty)
+    whole = Figures(thresholds)
+    for part in parts:
+        if part.thresholds is not thresholds and part.thresholds != thresholds:
+            raise ValueError("figures under different thresholds cannot be added up")
+        whole.tally.add(part.tally)
+    return whole

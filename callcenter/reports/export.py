@@ -8,9 +8,10 @@ from typing import Any
 
 from callcenter.contact import ContactEnd
 from callcenter.events import LeftReason, Outcome
-from callcenter.reports.definitions import REFUSALS, Figures
+from callcenter.reports.definitions import Figures
 from callcenter.reports.sections import flat, to_document
 from callcenter.reports.summary import Summary
+from callcenter.reports.tally import REFUSALS
 
 PERCENTILES = (50, 90)
 CSV_PLACE = ("scope", "name", "start", "end")
@@ -22,9 +23,10 @@ def to_json(summary: Summary) -> dict[str, Any]:
     """A JSON object; its keys are stable.
 
     ``since``, ``until``, ``timezone``, ``interval``, ``queue``, ``counted_by``, ``thresholds``; ``total``
-    and, by name, ``by_queue`` and ``by_agent`` hold figures; ``by_interval`` is a list of figures with
-    ``start`` and ``end``. Figures: the counts ``offered``, ``answered``, ``handled``, ``abandoned``,
-    ``short_abandoned``, ``waiting``, ``offers``, ``calls``, ``open_calls``; ``left``, ``refused`` (counts by
+    and, by name, ``by_queue``, ``by_hour`` (``00`` to ``23``) and ``by_agent`` hold figures; ``by_interval``
+    is a list of figures with ``start`` and ``end``. Figures: the counts ``offered``, ``answered``,
+    ``handled``, ``abandoned``, ``short_abandoned``, ``waiting``, ``offers``, ``calls``, ``open_calls``;
+    ``left``, ``refused`` (counts by
     reason), ``outcomes`` (all of them); the ratios ``aht_s``, ``aht_per_call_s``, ``att_s``,
     ``average_hold_s``, ``average_acw_s``, ``answer_rate``, ``abandonment_rate`` (``gross``, ``net``),
     ``service_level`` (every variant), ``occupancy``, ``shrinkage``; ``target_met``; ``asa`` (``mean_s``, a
@@ -51,13 +53,14 @@ def to_json(summary: Summary) -> dict[str, Any]:
             {"start": _iso(summary, window.start), "end": _iso(summary, window.end), **_figures(figures)}
             for window, figures in summary.by_interval
         ],
+        "by_hour": {f"{hour:02}": _figures(figures) for hour, figures in summary.by_hour.items()},
         "by_agent": {name: _figures(figures) for name, figures in summary.by_agent.items()},
         "sections": {section.name: to_document(section) for section in summary.sections},
     }
 
 
 def to_csv(summary: Summary) -> str:
-    """One table: a row each for the total, every queue, interval, agent, and row of another section.
+    """One table: a row each for the total, every queue, interval, hour, agent, and row of another section.
 
     Columns are ``scope``, ``name``, ``start``, ``end``, then the figures of the JSON form with nested keys
     joined by a dot, then the facts of each section after its name and a dot; what has no value is empty.
@@ -166,6 +169,8 @@ def _rows(summary: Summary) -> Iterator[tuple[tuple[str, str, str, str], Figures
         yield ("queue", name, *whole), figures
     for window, figures in summary.by_interval:
         yield ("interval", "", _iso(summary, window.start), _iso(summary, window.end)), figures
+    for hour, figures in summary.by_hour.items():
+        yield ("hour", f"{hour:02}", *whole), figures
     for name, figures in summary.by_agent.items():
         yield ("agent", name, *whole), figures
 

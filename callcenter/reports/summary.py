@@ -1,7 +1,7 @@
-"""A report: the figures of a range of time, as a whole, by queue, by interval and by agent."""
+"""A report: the figures of a range of time, as a whole, by queue, interval, hour of the day and agent."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from enum import StrEnum
@@ -9,10 +9,12 @@ from enum import StrEnum
 from callcenter.config import Metrics
 from callcenter.contact import Contact
 from callcenter.events import Event
-from callcenter.reports.agent_time import of_span, spans, split
-from callcenter.reports.definitions import Figures, merge, of_call, of_contact
+from callcenter.reports.agent_time import add_span, share_agents_time, spans, split
+from callcenter.reports.definitions import Figures, merge
 from callcenter.reports.intervals import Interval, Window, locate, reporting_zone, windows
 from callcenter.reports.sections import Section
+from callcenter.reports.tally import Tally
+from callcenter.reports.waits import microseconds
 from callcenter.timeline import INBOUND, Timeline
 
 
@@ -28,8 +30,9 @@ class Summary:
     """The figures of [since, until); a row of ``by_interval`` for each window, empty ones included.
 
     ``total`` is the sum of ``by_interval``: contacts that entered a queue, calls that began and agents'
-    time spent in the range. Rows by queue have no calls and no agents' time: both can belong to several.
-    ``sections`` are what others have to say about the same range.
+    time spent in the range. Rows by queue have no calls, which can belong to several; of agents' time each
+    has the share that ``share_agents_time`` gives it. ``by_hour`` is by hour of the day in the zone, where
+    the intervals are no longer than that. ``sections`` are what others have to say about the same range.
     """
 
     since: datetime
@@ -42,6 +45,7 @@ class Summary:
     total: Figures
     by_queue: Mapping[str, Figures]
     by_interval: Sequence[tuple[Window, Figures]]
+    by_hour: Mapping[int, Figures]
     by_agent: Mapping[str, Figures]
     sections: tuple[Section, ...] = ()
 
@@ -63,71 +67,101 @@ def summarise(
     With ``queue`` only its contacts count, and the calls that entered it; agents' time, which serves all
     queues, is then left out. ``agent_states`` are all ``agent.state`` events of the range, and some from
     before it for agents whose state did not change within; the last state lasts until ``now``. Contacts of
-    calls that did not come in are nobody's offer: they count for their agent alone. Raises ``ConfigError``
-    for an unknown time zone and ``UsageError`` for too many intervals.
+    calls that did not come in are nobody's offer: they count for their agent alone. Raises as ``Count``.
     """
-    zone = reporting_zone(settings.timezone)
-    count = _Count(settings, windows(since, until, interval, zone))
+    count = Count(settings, since, until, interval, queue, by)
     for call in timelines:
-        if queue is None or any(contact.queue == queue for contact in call.contacts):
-            count.add_call(call)
-            for contact in _inside(call.contacts, queue):
-                count.add_contact(contact, call.direction, by)
+        count.add(call)
     if queue is None:
-        count.add_agent_states(agent_states, since, min(now or until, until))
-    by_interval = [merge(parts, settings) for parts in count.windows]
-    return Summary(
-        since=since,
-        until=until,
-        zone=zone,
-        interval=interval,
-        queue=queue,
-        counted_by=by,
-        thresholds=settings,
-        total=merge(by_interval, settings),
-        by_queue={name: merge(parts, settings) for name, parts in sorted(count.queues.items())},
-        by_interval=tuple(zip(count.cut, by_interval, strict=True)),
-        by_agent={name: merge(parts, settings) for name, parts in sorted(count.agents.items())},
-    )
+        count.add_agent_states(agent_states, min(now or until, until))
+    return count.summary()
 
 
 @dataclass(slots=True)
-class _Count:
-    """The parts of each row of a summary, gathered before they are added up."""
+class Count:
+    """Everything that goes into the rows of a summary is added here; ``summary`` then gives it.
+
+    Raises ``ConfigError`` for an unknown time zone and ``UsageError`` for too many intervals.
+    """
 
     thresholds: Metrics
-    cut: Sequence[Window]
-    windows: list[list[Figures]] = field(init=False)
-    queues: defaultdict[str, list[Figures]] = field(default_factory=lambda: defaultdict(list))
-    agents: defaultdict[str, list[Figures]] = field(default_factory=lambda: defaultdict(list))
+    since: datetime
+    until: datetime
+    interval: Interval = Interval.DAY
+    queue: str | None = None
+    by: CountBy = CountBy.OFFERED
+    zone: tzinfo = field(init=False)
+    cut: Sequence[Window] = field(init=False)
+    windows: list[Tally] = field(init=False)
+    queues: defaultdict[str, Tally] = field(init=False)
+    agents: defaultdict[str, Tally] = field(init=False)
+    handled_us: Counter[tuple[str, str]] = field(init=False)  # by agent and queue
 
     def __post_init__(self) -> None:
-        self.windows = [[] for _ in self.cut]
+        self.zone = reporting_zone(self.thresholds.timezone)
+        self.cut = windows(self.since, self.until, self.interval, self.zone)
+        self.windows = [Tally() for _ in self.cut]
+        self.queues, self.agents = defaultdict(Tally), defaultdict(Tally)
+        self.handled_us = Counter()
 
-    def add_call(self, call: Timeline) -> None:
+    def add(self, call: Timeline) -> None:
+        """Add a call and its contacts, as far as they belong here."""
+        if self.queue is not None and all(contact.queue != self.queue for contact in call.contacts):
+            return
         place = locate(self.cut, call.started_at)
         if place is not None:
-            self.windows[place].append(of_call(call, self.thresholds))
+            self.windows[place].add_call(call)
+        for contact in call.contacts:
+            if self.queue in (None, contact.queue):
+                self._add_contact(contact, inbound=call.direction == INBOUND)
 
-    def add_contact(self, contact: Contact, direction: str, by: CountBy) -> None:
-        at = contact.entered_at if by is CountBy.OFFERED else contact.left_at
+    def _add_contact(self, contact: Contact, *, inbound: bool) -> None:
+        at = contact.entered_at if self.by is CountBy.OFFERED else contact.left_at
         place = None if at is None else locate(self.cut, at)
         if place is None:
             return
-        figures = of_contact(contact, self.thresholds)
-        if direction == INBOUND:
-            self.windows[place].append(figures)
-            self.queues[contact.queue].append(figures)
+        if inbound:
+            self.windows[place].add_contact(contact)
+            self.queues[contact.queue].add_contact(contact)
         if contact.agent is not None:
-            self.agents[contact.agent].append(figures)
+            self.agents[contact.agent].add_contact(contact)
+            self.handled_us[contact.agent, contact.queue] += microseconds(contact.handle_s)
 
-    def add_agent_states(self, events: Sequence[Event], since: datetime, until: datetime) -> None:
-        for span in spans(events, since, until):
+    def add_agent_states(self, events: Sequence[Event], until: datetime) -> None:
+        """Add agents' time until then, from their changes of state."""
+        for span in spans(events, self.since, until):
             for place, part in split(span, self.cut):
-                figures = of_span(part, self.thresholds)
-                self.windows[place].append(figures)
-                self.agents[span.agent].append(figures)
+                add_span(self.windows[place], part)
+                add_span(self.agents[span.agent], part)
 
+    def summary(self) -> Summary:
+        """What was added, row by row."""
+        by_interval = [self._figures(tally) for tally in self.windows]
+        total = merge(by_interval, self.thresholds)
+        if self.queue is None:
+            share_agents_time(self.queues, self.agents, self.handled_us)
+        return Summary(
+            since=self.since,
+            until=self.until,
+            zone=self.zone,
+            interval=self.interval,
+            queue=self.queue,
+            counted_by=self.by,
+            thresholds=self.thresholds,
+            total=total,
+            by_queue={name: self._figures(tally) for name, tally in sorted(self.queues.items())},
+            by_interval=tuple(zip(self.cut, by_interval, strict=True)),
+            by_hour=self._by_hour(by_interval),
+            by_agent={name: self._figures(tally) for name, tally in sorted(self.agents.items())},
+        )
 
-def _inside(contacts: Iterable[Contact], queue: str | None) -> Iterator[Contact]:
-    return (contact for contact in contacts if queue in (None, contact.queue))
+    def _by_hour(self, by_interval: Sequence[Figures]) -> dict[int, Figures]:
+        if self.interval is Interval.DAY:
+            return {}
+        hours: defaultdict[int, list[Figures]] = defaultdict(list)
+        for window, figures in zip(self.cut, by_interval, strict=True):
+            hours[window.start.astimezone(self.zone).hour].append(figures)
+        return {hour: merge(parts, self.thresholds) for hour, parts in sorted(hours.items())}
+
+    def _figures(self, tally: Tally) -> Figures:
+        return Figures(self.thresholds, tally)

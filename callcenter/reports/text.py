@@ -7,7 +7,7 @@ from callcenter.reports.definitions import Figures, ServiceLevel
 from callcenter.reports.intervals import Interval
 from callcenter.reports.ratio import Ratio
 from callcenter.reports.sections import Fact, Section, Unit
-from callcenter.reports.summary import Summary
+from callcenter.reports.summary import CountBy, Summary
 
 NOTHING = "–"
 _Cell = Callable[[Figures], str]
@@ -23,12 +23,14 @@ def to_text(summary: Summary) -> str:
         _facts("Times", _TIMES, summary.total),
         _service_levels(summary),
         _outcomes(summary.total),
-        _rows("Queue", _COLUMNS, summary.by_queue.items()),
+        _rows("Queue", _QUEUE_COLUMNS, summary.by_queue.items()),
         _rows("Interval", _COLUMNS, [(name, figures) for name, figures in busy if _has_contacts(figures)]),
+        _hours(summary),
         _rows("Agent", _AGENT_COLUMNS, summary.by_agent.items()),
         *map(section_text, summary.sections),
     ]
-    title = f"Report {since} to {until} ({summary.thresholds.timezone}){queue}"
+    handled = ", by when contacts left the queue" if summary.counted_by is CountBy.HANDLED else ""
+    title = f"Report {since} to {until} ({summary.thresholds.timezone}){queue}{handled}"
     return "\n\n".join([title, *filter(None, tables)]) + "\n"
 
 
@@ -82,6 +84,11 @@ _COLUMNS: Mapping[str, _Cell] = {
     "ASA": lambda figures: clock(figures.asa.value),
     "AHT": lambda figures: clock(figures.aht.value),
 }
+_QUEUE_COLUMNS: Mapping[str, _Cell] = {
+    **_COLUMNS,
+    "occupancy": lambda figures: percent(figures.occupancy),
+    "shrinkage": lambda figures: percent(figures.shrinkage),
+}
 _AGENT_COLUMNS: Mapping[str, _Cell] = {
     "handled": lambda figures: str(figures.handled),
     "AHT": lambda figures: clock(figures.aht.value),
@@ -117,6 +124,12 @@ def _facts(title: str, facts: Mapping[str, _Cell], figures: Figures) -> str:
 def _rows(title: str, columns: Mapping[str, _Cell], rows: Iterable[tuple[str, Figures]]) -> str:
     lines = [[name, *(cell(figures) for cell in columns.values())] for name, figures in rows]
     return _table([title, *columns], lines) if lines else ""
+
+
+def _hours(summary: Summary) -> str:
+    """By hour of the day, where that says more than the intervals do."""
+    busy = [(f"{hour:02}:00", figures) for hour, figures in summary.by_hour.items() if _has_contacts(figures)]
+    return _rows("Hour of the day", _COLUMNS, busy) if len(summary.by_hour) < len(summary.by_interval) else ""
 
 
 def section_text(section: Section) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from callcenter.simulation.model import CallerKind, LogNormal, QueueModel
 
@@ -40,9 +41,7 @@ def callers(queue: QueueModel, interval_s: float, rng: np.random.Generator) -> I
         yield Drawn(float(at), queue.name, queue.kinds[kind], float(patience), float(talk), float(wrap_up))
 
 
-def _spans(
-    of: LogNormal | None, size: int, rng: np.random.Generator
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _spans(of: LogNormal | None, size: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
     drawn = rng.standard_normal(size)  # drawn in any case, so that one setting does not shift the others
     if of is None or of.mean_s == 0:
         return np.zeros(size)

@@ -13,7 +13,7 @@ from callcenter.simulator.scenario import (
     MENU_KEYS,
     MENU_NAMES,
     QUESTIONS,
-    QUESTIONS_NAME,
+    QUESTIONS_CHOICE,
     VOICEMAIL_KEY,
     WRONG_KEY,
     CallerPlan,
@@ -31,7 +31,7 @@ BEEP_TIMEOUT_S = 25.0
 ANSWER_TIMEOUT_S = 20.0
 MENU_TIMEOUT_S = 12.0
 MENU_BEGINS = "For sales, say sales or press 1."
-NO_MORE = "No, thank you."
+NO_MORE, GOODBYE = "No, thank you.", "Goodbye."
 CONVERSATION_TIMEOUT_S = 180.0
 
 _PROMPT_BEGUN_FRAMES = 20
@@ -114,10 +114,10 @@ class Caller:
         *mumbled, choice = plan.words
         await self._hear_what_to_say(meeting, talker)
         for text in mumbled:
-            await talker.say(text, "", expects_music=True)
+            await talker.say(text, "")
             await talker.pause(plan.think_s)
         name = MENU_NAMES[plan.topic]
-        if await talker.choose(choice, name, expects_music=True):
+        if await talker.choose(choice, name):
             meeting.truth.understood.append(name)
             meeting.truth.enter(str(plan.topic), talker.reacted_at)
         elif not meeting.call.ended.is_set():
@@ -133,13 +133,13 @@ class Caller:
         """Ask something, hear the answer, and have no other question."""
         talker, (menu, question) = Talker(self._world, meeting, line), self._plan.words
         await self._hear_what_to_say(meeting, talker)
-        for text, name in ((menu, QUESTIONS_NAME), (question, dict(QUESTIONS)[question])):
-            if not await talker.choose(text, name, expects_music=False):
+        for text, (name, expected) in ((menu, QUESTIONS_CHOICE), (question, QUESTIONS[question])):
+            if not await talker.choose(text, name, expected):
                 meeting.truth.problems.append("the service did not understand a question")
                 return
             meeting.truth.understood.append(name)
             await talker.hear_out(_ANSWER_OVER_FRAMES, ANSWER_TIMEOUT_S)
-        await talker.say(NO_MORE, "done")
+        await talker.say(NO_MORE, "done", GOODBYE)
         meeting.truth.understood.append("done")
         await any_set(HOURS_TIMEOUT_S, meeting.call.ended)
 

@@ -20,8 +20,8 @@ _TONE_HZ = (350.0, 2200.0)
 _TONE_RMS = 300.0
 _BINS_AROUND_PEAK = 2
 _MUSIC_SHARE, _MUSIC_NOTES = 0.75, 8
-_OPENING_S, _OPENING_LATE_S = 0.7, 0.25
-_OPENING_SCORE = 0.6
+_OPENING_S, _ALIKE = 0.7, 0.7
+_LOUDNESS_FRAME, _BANDS, _FLOOR_DB = 256, 10, 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ def is_music(ulaw: bytes) -> bool:
     Eight of them have 85 % and more of the power of music on hold, and 43 % at most of that of a prompt.
     """
     y = _samples(ulaw)
+    if not len(y):
+        return False
     power = np.abs(np.fft.rfft(y * np.hanning(len(y)))) ** 2
     whole, notes = float(power.sum()), 0.0
     for _ in range(_MUSIC_NOTES if whole else 0):
@@ -101,11 +103,38 @@ def is_music(ulaw: bytes) -> bool:
     return whole > 0 and notes / whole >= _MUSIC_SHARE
 
 
-def begins_with(prompt: bytes, heard: bytes, anywhere: bool = False) -> bool:
-    """Whether what was heard begins as a prompt does, or such a beginning is ``anywhere`` in it.
+def begins_with(prompt: bytes, heard: bytes) -> bool:
+    """Whether the beginning of a prompt is somewhere in what was heard.
 
-    ``prompt`` has its first sound at its beginning.
+    A synthesised voice never says a text twice in the same way, so it is not the waves that are compared but
+    how loud each of ten bands is from moment to moment. The same texts are 0.94 alike and more, the
+    openings of others 0.53 at most.
     """
-    opening = int(_OPENING_S * RATE_HZ)
-    among = heard if anywhere else heard[: opening + int(_OPENING_LATE_S * RATE_HZ)]
-    return find(prompt[:opening], among).score >= _OPENING_SCORE
+    return likeness(prompt, heard) >= _ALIKE
+
+
+def likeness(prompt: bytes, heard: bytes) -> float:
+    """How like the beginning of a prompt is to the stretch of what was heard that is most like it, 0 to 1."""
+    wanted, among = _loudness(prompt[: int(_OPENING_S * RATE_HZ)]), _loudness(heard)
+    stretches = [among[at : at + len(wanted)] for at in range(len(among) - len(wanted) + 1)]
+    return max((_cosine(wanted, stretch) for stretch in stretches), default=0.0)
+
+
+def _loudness(ulaw: bytes) -> NDArray[np.float64]:
+    """Decibels of each band (columns) every 16 ms (rows), silence being 0."""
+    y = _samples(ulaw)
+    starts = range(0, len(y) - _LOUDNESS_FRAME + 1, _LOUDNESS_FRAME // 2)
+    if not starts:
+        return np.zeros((0, _BANDS))
+    frames = np.stack([y[at : at + _LOUDNESS_FRAME] for at in starts]) * np.hanning(_LOUDNESS_FRAME)
+    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
+    bands = np.array_split(power[:, 8 : 8 + 10 * _BANDS], _BANDS, axis=1)
+    level = np.stack([band.mean(axis=1) for band in bands], axis=1)
+    decibels: NDArray[np.float64] = np.maximum(10 * np.log10(level + 1.0) - _FLOOR_DB, 0.0)
+    return decibels
+
+
+def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    x, y = a - a.mean(), b - b.mean()
+    norm = float(np.sqrt(np.sum(x**2) * np.sum(y**2)))
+    return float(np.sum(x * y)) / norm if norm else 0.0

@@ -23,8 +23,16 @@ MENU_WORDS = {Topic.SALES: "Speak to sales.", Topic.SUPPORT: "Speak to technical
 MENU_NAMES = {Topic.SALES: "sales", Topic.SUPPORT: "support"}
 """What callers say, and what the service calls it."""
 
-QUESTIONS_WORDS, QUESTIONS_NAME = "Speak to customer service.", "question"
-QUESTIONS = (("When will I get my refund?", "refund"), ("How much do I owe?", "price"))
+QUESTIONS_WORDS, QUESTIONS_CHOICE = "Speak to customer service.", ("question", "What would you like to know?")
+QUESTIONS = {
+    "When will I get my refund?": (
+        "refund",
+        "Refunds are paid within five business days after the goods have come back.",
+    ),
+    "How much do I owe?": ("price", "What you owe is on your monthly statement."),
+}
+"""What callers ask, what the service calls it, and what it then says."""
+
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
 CALLBACK_KEY = "8"
@@ -246,7 +254,7 @@ def _words(rng: random.Random, script: Script, topic: Topic) -> tuple[str, ...]:
         case Script.SECOND_TRY:
             return (rng.choice(MUMBLES), MENU_WORDS[topic])
         case Script.QUESTION:
-            return (QUESTIONS_WORDS, rng.choice(QUESTIONS)[0])
+            return (QUESTIONS_WORDS, rng.choice(tuple(QUESTIONS)))
         case _:
             return ()
 

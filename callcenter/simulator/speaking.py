@@ -24,11 +24,19 @@ _LISTEN_S = 0.95
 _MUSIC_S = 0.6
 _LOOK_EVERY_S = 0.02
 _LISTEN_EVERY_S, _WINDOW_S = 0.25, 1.6
-_AUDIBLE = 0.02
-_CONFIRMATION, _AGAIN = "Did you say", "That is not one of the choices."
-"""How the shipped flow's confirmations begin, and what it says where nothing was understood."""
+_LEAD_S = 0.2
+"""A prompt may begin with a sound that is too soft to be noticed at once."""
 
-_NO_ANSWER = "Sorry, I have no answer to that."
+_AUDIBLE = 0.02
+MUSIC = ""
+"""What is expected of a choice that leads to a queue."""
+
+_CONFIRMATIONS = (
+    "Did you say sales? Say yes or press 1, say no or press 2.",
+    "Did you ask: When will I get my refund? Say yes or press 1, say no or press 2.",
+)
+"""How the service's confirmations begin, with whatever they go on."""
+
 _PROMPT_VOICE = ("en-us", 165)
 
 
@@ -55,19 +63,20 @@ class Talker:
         loop, opening = asyncio.get_running_loop(), await asyncio.to_thread(_prompt, text)
         until = loop.time() + within_s
         while loop.time() < until and not await self.pause(_LISTEN_EVERY_S):
-            if ears.begins_with(opening, self._line.heard_last(_WINDOW_S), anywhere=True):
+            if ears.begins_with(opening, self._line.heard_last(_WINDOW_S)):
                 return True
         return False
 
-    async def choose(self, text: str, meant: str, expects_music: bool) -> bool:
+    async def choose(self, text: str, meant: str, expected: str = MUSIC) -> bool:
         """Say what is wanted until it is understood, and confirm it where asked; whether that came about.
 
-        ``meant`` is what the service calls it. ``reacted_at`` is then when the service's reaction began.
+        ``meant`` is what the service calls it, ``expected`` the prompt that shows that it was understood.
+        ``reacted_at`` is then when the service's reaction began.
         """
         for _ in range(TRIES_MAX):
-            spoken = await self.say(text, meant, expects_music)
+            spoken = await self.say(text, meant, expected)
             if spoken.reaction is Reaction.CONFIRM:
-                confirmed = await self.say(YES, "", expects_music)
+                confirmed = await self.say(YES, "", expected)
                 if confirmed.reaction is Reaction.TAKEN:
                     return True
             elif spoken.reaction is Reaction.TAKEN:
@@ -77,7 +86,7 @@ class Talker:
             await self.pause(self._meeting.plan.think_s)
         return False
 
-    async def say(self, text: str, meant: str, expects_music: bool = False) -> Spoken:
+    async def say(self, text: str, meant: str, expected: str = MUSIC) -> Spoken:
         """Say something once and listen to what comes of it."""
         world, plan, line = self._world, self._meeting.plan, self._line
         sentence = await world.bank.get(text, plan.voice)
@@ -86,7 +95,7 @@ class Talker:
         saying = line.say(sentence)
         world.report(plan.number, "says", text, plan.number)
         await any_set(_SAY_TIMEOUT_S, saying.done, self._meeting.call.ended)
-        spoken.reaction = await self._reaction(expects_music)
+        spoken.reaction = await self._reaction(expected)
         return spoken
 
     async def hear_out(self, quiet_frames: int, within_s: float) -> None:
@@ -104,7 +113,7 @@ class Talker:
     def _is_over(self) -> bool:
         return self._meeting.call.ended.is_set()
 
-    async def _reaction(self, expects_music: bool) -> Reaction:
+    async def _reaction(self, expected: str) -> Reaction:
         """What the service does next, by ear: first its prompt falls silent, then something begins."""
         loop, line = asyncio.get_running_loop(), self._line
         await self.hear_out(_QUIET_FRAMES, _QUIET_WITHIN_S)
@@ -115,16 +124,17 @@ class Talker:
         began = loop.time()
         self.reacted_at = self._world.epoch + began
         await any_set(_LISTEN_S, self._meeting.joined, self._meeting.call.ended)
-        heard = line.heard(began - 2 * _LOOK_EVERY_S, loop.time())
-        for prompt, reaction in ((_CONFIRMATION, Reaction.CONFIRM), (_AGAIN, Reaction.AGAIN)):
-            if ears.begins_with(await asyncio.to_thread(_prompt, prompt), heard):
-                return reaction
-        if ears.begins_with(await asyncio.to_thread(_prompt, _NO_ANSWER), heard):
-            return Reaction.AGAIN
-        if not expects_music or self._meeting.joined.is_set():
+        heard = line.heard(began - _LEAD_S, loop.time())
+        if self._meeting.joined.is_set():
             return Reaction.TAKEN
-        music = ears.is_music(line.heard(began, began + _MUSIC_S))
-        return Reaction.TAKEN if music else Reaction.AGAIN
+        for confirmation in _CONFIRMATIONS:
+            if ears.begins_with(await asyncio.to_thread(_prompt, confirmation), heard):
+                return Reaction.CONFIRM
+        if expected != MUSIC:
+            is_taken = ears.begins_with(await asyncio.to_thread(_prompt, expected), heard)
+        else:
+            is_taken = ears.is_music(line.heard(began, began + _MUSIC_S))
+        return Reaction.TAKEN if is_taken else Reaction.AGAIN
 
 
 @cache

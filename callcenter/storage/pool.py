@@ -117,6 +117,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection whose statements all see the database as it was at the first of them."""
+        async with (
+            self.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield connection
+
+    @asynccontextmanager
     async def session(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection outside the pool, for what lasts: LISTEN, advisory locks, migrations.
 

@@ -63,7 +63,7 @@ class Recordings:
         channels: int,
         offset_ms: int,
     ) -> None:
-        """A file has begun to grow. ``kind`` is ``conversation`` or ``voicemail``."""
+        """A file has begun to grow. ``kind`` is ``conversation``, ``voicemail`` or ``survey``."""
         await self._database.execute(OPEN, recording_id, call_id, node_id, kind, path, channels, offset_ms)
 
     async def finish(self, recording_id: UUID, *, duration_ms: int, path: str | None = None) -> None:

@@ -38,14 +38,15 @@ def queue_rows(
     waits: Mapping[str, Estimate],
 ) -> list[Row]:
     """A row for each queue: its line (``waiting``, ``oldest_at``), estimate, day and agents."""
-    counts = _by_queue(agents)
+    # one pass over all pairs of agent and queue, of which there are many
+    counts = Counter((queue, row["state"]) for row in agents for queue in row["queues"])
     return [
         {
             "name": name,
             **_line([lines[name]] if name in lines else []),
             "estimated_wait": _wait(waits.get(name)),
             "today": _day(today.get(name, DayFigures())),
-            "agents": _states(counts.get(name, Counter())),
+            "agents": _states({state: counts[name, state] for state in STATES}),
         }
         for name in names
     ]
@@ -82,16 +83,7 @@ def _day(figures: DayFigures) -> dict[str, Any]:
     }
 
 
-def _by_queue(agents: Sequence[Row]) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {}
-    for row in agents:
-        for queue in row["queues"]:
-            counts.setdefault(queue, Counter())[row["state"]] += 1
-    return counts
-
-
-def _states(counts: Counter[str]) -> dict[str, int]:
-    return {
-        "signed_in": counts.total() - counts["offline"],
-        **{state: counts[state] for state in STATES},
-    }
+def _states(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of the states, and of all but those who are offline together."""
+    counts = {state: counts[state] for state in STATES}
+    return {"signed_in": sum(counts.values()) - counts["offline"], **counts}

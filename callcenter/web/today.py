@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter.config import Metrics
-from callcenter.reports.query import event_of
+from callcenter.reports.rows import event_of
 from callcenter.reports.today import TYPES, DayFigures, Today
 from callcenter.storage.pool import Database
 

@@ -1,4 +1,4 @@
-"""``/api/v1/reports``: figures over a range of time, computed from the event log."""
+"""``/api/v1/reports``: figures over a range of time."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,14 +10,15 @@ from pydantic import Field
 from callcenter import config
 from callcenter.reports.export import to_json
 from callcenter.reports.intervals import parse_interval, parse_range, reporting_zone
-from callcenter.reports.query import Reports
-from callcenter.reports.summary import summarise
+from callcenter.reports.query import Question, Reports
+from callcenter.reports.summary import CountBy
+from callcenter.reports.thresholds import changed_thresholds
 from callcenter.web.body import parse_query
 from callcenter.web.errors import InvalidError
 from callcenter.web.models import Name, Query
 from callcenter.web.params import principal_of
 
-MAX_RANGE = timedelta(days=93)
+MAX_RANGE = timedelta(days=731)
 
 
 class SummaryQuery(Query):
@@ -27,6 +28,10 @@ class SummaryQuery(Query):
     to: str | None = Field(None, max_length=40)
     queue: Name | None = None
     interval: str = Field("day", max_length=10)
+    by: CountBy = CountBy.OFFERED
+    service_level_s: float | None = Field(None, gt=0, le=86_400)
+    short_abandon_s: float | None = Field(None, ge=0, le=86_400)
+    target: float | None = Field(None, gt=0, le=1)
 
 
 class ReportRoutes:
@@ -46,24 +51,18 @@ class ReportRoutes:
         principal_of(request).require_supervisor()
         query = parse_query(SummaryQuery, request.query)
         interval = parse_interval(query.interval)
-        now, thresholds = self._now(), self._thresholds
-        since, until = parse_range(query.from_, query.to, reporting_zone(thresholds.timezone), now)
+        thresholds = changed_thresholds(
+            self._thresholds,
+            service_level_s=query.service_level_s,
+            short_abandon_s=query.short_abandon_s,
+            target=query.target,
+        )
+        zone = reporting_zone(thresholds.timezone)
+        since, until = parse_range(query.from_, query.to, zone, self._now())
         if until - since > MAX_RANGE:
             raise InvalidError(f"the range is longer than {MAX_RANGE.days} days", "to")
-        timelines = await self._reports.timelines(
-            since, until, query.queue, now=now, short_abandon_s=thresholds.short_abandon_s
+        summary = await self._reports.summary(
+            Question(thresholds, since, until, interval, query.queue, query.by)
         )
-        states = await self._reports.agent_states(since, until) if query.queue is None else []
         # In a thread, so that a long range does not hold up the audio of calls.
-        summary = await asyncio.to_thread(
-            summarise,
-            timelines,
-            thresholds,
-            since=since,
-            until=until,
-            interval=interval,
-            queue=query.queue,
-            agent_states=states,
-            now=now,
-        )
         return web.json_response(await asyncio.to_thread(to_json, summary))

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from asr import Recognition, Recognizer, Speech, Urgency, Word
+from asr import Confirmer, Recognition, Recognizer, Speech, Urgency, Word
 from callcenter import config
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.presence import AgentEvent
@@ -187,6 +187,10 @@ class Center:
     def types(self) -> list[str]:
         return [event.type.value for event in self.events]
 
+    async def dialled(self, times: int) -> None:
+        """Wait until so many telephones have been rung."""
+        await soon(lambda: len(self.network.tokens) >= times)
+
     async def command(self, name: str, **arguments: str) -> None:
         """What somebody asks of the only call through the API."""
         await self.relay.control(self.call_id(), name, **arguments)
@@ -274,6 +278,7 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
         async def open_(
             flow: str = FLOW,
             recognizer: Recognizer | None = None,
+            confirmer: Confirmer | None = None,
             queues: Sequence[str] = ("sales",),
             **queue: Any,
         ) -> Center:
@@ -285,13 +290,17 @@ async def open_center(database_url: str, tmp_path: Path) -> AsyncIterator[Open]:
                 recording=config.Recording(format="wav"),
                 prompts=config.Prompts(folder=voices if voices.exists() else None),
             )
-            return await _open(stack, database_url, settings, recognizer)
+            return await _open(stack, database_url, settings, recognizer, confirmer)
 
         yield open_
 
 
 async def _open(
-    stack: AsyncExitStack, url: str, settings: config.Settings, recognizer: Recognizer | None
+    stack: AsyncExitStack,
+    url: str,
+    settings: config.Settings,
+    recognizer: Recognizer | None,
+    confirmer: Confirmer | None,
 ) -> Center:
     enter, node_id, events = stack.enter_async_context, uuid4(), list[Event]()
     database = await enter(Database.connect(url, pool_size=5))
@@ -327,7 +336,7 @@ async def _open(
         transcripts=Transcripts(database),
         leg_tokens=LegTokens(database),
         recognizer=recognizer,
-        confirmer=None,
+        confirmer=confirmer,
         partials=await enter(Partials(Messages(database))),
         waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
         wait_estimates=WaitEstimates(database),

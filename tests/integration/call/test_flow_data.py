@@ -1,4 +1,4 @@
-"""Calls that ask another system, know their caller, meet a closure, refuse recording, or end in a survey."""
+"""Calls that ask another system, know their caller, meet a closure, or refuse to be recorded."""
 
 import asyncio
 import json
@@ -8,32 +8,21 @@ from uuid import uuid4
 
 import pytest
 
+from callcenter.media.espeak import Espeak
+from callcenter.media.resample import to_8khz
+from callcenter.queueing import Overflow
 from callcenter.storage.closures import Closures, Scope
-from callcenter.timeline import build
+from callcenter.storage.queues import QueueRows
 from support.crm import Crm, crm_running
 
-QUEUE = "{kind: queue, queue: sales, timeout: bye, empty: bye, full: bye, closed: shut, answered: survey}"
-SURVEY = f"""
+SHUT = """
 language: en
 start: sales
 nodes:
-  sales: {QUEUE}
-  survey:
-    kind: survey
-    timeout_s: 0.3
-    questions:
-      - {{id: happy, kind: csat, prompt: Happy}}
-      - {{id: friends, kind: nps, prompt: Friends}}
-      - {{id: why, kind: words, prompt: Why}}
-    silence_s: 0.3
-    next: bye
-  shut: {{kind: hangup, prompts: Shut., reason: closed}}
-  bye: {{kind: hangup}}
+  sales: {kind: queue, queue: sales, timeout: bye, empty: bye, full: bye, closed: shut}
+  shut: {kind: hangup, prompts: Shut., reason: closed}
+  bye: {kind: hangup}
 """
-
-
-def told(center: Any, type_: str) -> list[dict[str, Any]]:
-    return [dict(event.data) for event in center.events if event.type.value == type_]
 
 
 async def soon(true: Callable[[], Any]) -> None:
@@ -43,117 +32,6 @@ async def soon(true: Callable[[], Any]) -> None:
             if true():
                 return
             await asyncio.sleep(0.005)
-
-
-async def left_by_the_agent(center: Any) -> Any:
-    """A caller who has talked with Alice, who hung up first."""
-    await center.agent()
-    caller = await center.call()
-    await center.hears_of("agent.connected")
-    center.network.agents[0].hang_up()
-    await center.hears_of("survey.offered")
-    return caller
-
-
-async def press(center: Any, caller: Any, key: str, answers: int) -> None:
-    """Press a key during a question and wait until it counts."""
-    caller.sink.on_dtmf(key)
-    await soon(lambda: len(told(center, "survey.answered")) >= answers)
-
-
-# Surveys.
-
-
-async def test_a_survey_is_about_the_agent_who_wraps_up_beside_it(open_center: Any) -> None:
-    center = await open_center(flow=SURVEY, wrap_up_s=0.2)
-    caller = await left_by_the_agent(center)
-    await press(center, caller, "5", 1)
-    caller.sink.on_dtmf("1")
-    await press(center, caller, "0", 2)
-    await center.until("available")  # while the caller is still there
-    await center.hears_of("recording.started")
-    await caller_speaks(center, caller)
-    await center.over()
-    answers = told(center, "survey.answered")
-    assert [(one["question"], one["kind"], one.get("score")) for one in answers] == [
-        ("happy", "csat", 5),
-        ("friends", "nps", 10),
-        ("why", "words", None),
-    ]
-    about = {(event.queue, event.agent) for event in center.events if event.type.value.startswith("survey.")}
-    assert about == {("sales", "alice")}
-    (survey,) = [one for one in told(center, "recording.started") if one["kind"] == "survey"]
-    assert survey["recording"] == answers[2]["recording"]
-    end = told(center, "call.ended")[0]
-    assert (end["cause"], end["outcome"]) == ("completed", "answered")
-
-
-async def caller_speaks(center: Any, caller: Any) -> None:
-    """Say something after the tone, then nothing."""
-    await soon(lambda: {"kind": "survey"}.items() <= told(center, "recording.started")[-1].items())
-    for _ in range(20):
-        await caller.sink.on_audio(b"\x00\x20\x00\xe0" * 80, None)
-        await asyncio.sleep(0.005)
-    for _ in range(30):
-        await caller.sink.on_audio(bytes(320), None)
-        await asyncio.sleep(0.005)
-    async with asyncio.timeout(5):
-        while not caller.closed.is_set():
-            await caller.sink.on_audio(bytes(320), None)
-            await asyncio.sleep(0.01)
-
-
-async def test_the_time_in_the_survey_is_no_talk_time(open_center: Any) -> None:
-    center = await open_center(flow=SURVEY, wrap_up_s=0)
-    caller = await left_by_the_agent(center)
-    await press(center, caller, "4", 1)
-    caller.hang_up()
-    await center.over()
-    assert [one["score"] for one in told(center, "survey.answered")] == [4]
-    timeline = build(center.events, None)
-    (contact,) = timeline.contacts
-    parted = next(event.at for event in center.events if event.type.value == "conversation.ended")
-    joined = next(event.at for event in center.events if event.type.value == "agent.connected")
-    assert contact.talk_s == pytest.approx((parted - joined).total_seconds())
-    assert (timeline.outcome, timeline.end_cause) == ("answered", "caller_hangup")
-    assert timeline.total_s > contact.talk_s + contact.wait_s
-
-
-async def test_stars_are_no_answer_and_harm_nobody(open_center: Any) -> None:
-    center = await open_center(flow=SURVEY.replace("      - {id: why, kind: words, prompt: Why}\n", ""))
-    caller = await left_by_the_agent(center)
-    for count in range(1, 5):
-        caller.sink.on_dtmf("*")
-        await soon(lambda least=count: len(told(center, "ivr.no_match")) >= least)
-    await center.hears_of("call.ended")
-    assert told(center, "survey.answered") == []
-    assert told(center, "call.ended")[0] == {"cause": "completed", "outcome": "answered"}
-
-
-async def test_words_that_a_hang_up_ends_count(open_center: Any) -> None:
-    only_words = SURVEY.replace("      - {id: happy, kind: csat, prompt: Happy}\n", "").replace(
-        "      - {id: friends, kind: nps, prompt: Friends}\n", ""
-    )
-    center = await open_center(flow=only_words, wrap_up_s=0)
-    caller = await left_by_the_agent(center)
-    await soon(lambda: {"kind": "survey"}.items() <= told(center, "recording.started")[-1].items())
-    for _ in range(5):
-        await caller.sink.on_audio(b"\x00\x20\x00\xe0" * 80, None)
-    caller.hang_up()
-    await center.over()
-    assert [one["question"] for one in told(center, "survey.answered")] == ["why"]
-    rows = await center.services.recordings.of_call(center.call_id())
-    assert {row.kind for row in rows} == {"conversation", "survey"}
-
-
-async def test_a_caller_who_left_first_is_not_asked(open_center: Any) -> None:
-    center = await open_center(flow=SURVEY, wrap_up_s=0)
-    await center.agent()
-    caller = await center.call()
-    await center.hears_of("agent.connected")
-    caller.hang_up()
-    await center.over()
-    assert "survey.offered" not in center.types()
 
 
 # Consent.
@@ -179,14 +57,40 @@ async def test_a_caller_decides_on_recording(
     await center.hears_of("ivr.entered")
     caller.sink.on_dtmf(key)
     await center.hears_of("agent.connected")
+    speech = Espeak().synthesize("I would like to know when my order is going to arrive.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
     caller.hang_up()
     await center.over()
-    assert told(center, "ivr.input") == [
+    assert bool(slow_recognizer.asked) is recorded
+    assert ("transcript.segment" in center.types()) is recorded
+    assert center.data("ivr.input") == [
         {"node": "consent", "kind": "consent", "value": "yes" if recorded else "no"}
     ]
-    assert told(center, "agent.connected") == [{} if recorded else {"recorded": False}]
+    assert center.data("agent.connected") == [{} if recorded else {"recorded": False}]
     assert ("recording.started" in center.types()) is recorded
     assert bool(await center.services.recordings.of_call(center.call_id())) is recorded
+
+
+async def test_a_message_after_a_refusal_is_kept_but_not_written_down(
+    open_center: Any, slow_recognizer: Any
+) -> None:
+    slow_recognizer.ready.set()
+    flow = CONSENT.replace(
+        "sales: {kind: queue, queue: sales, timeout: bye, empty: bye, full: bye, closed: bye}",
+        "sales: {kind: voicemail, mailbox: sales, silence_s: 1, next: bye}",
+    )
+    center = await open_center(flow=flow, recognizer=slow_recognizer)
+    caller = await center.call()
+    await center.hears_of("ivr.entered")
+    caller.sink.on_dtmf("2")
+    await center.hears_of("recording.started")
+    speech = Espeak().synthesize("Please call me back tomorrow.")
+    await caller.sink.on_audio(to_8khz(speech.pcm16, speech.rate_hz), None)
+    caller.hang_up()
+    await center.over()
+    assert slow_recognizer.asked == 0
+    (row,) = await center.services.recordings.of_call(center.call_id())
+    assert row.kind == "voicemail"
 
 
 # Closures.
@@ -196,7 +100,7 @@ async def closed(center: Any, scope: Scope, name: str, message: str = "") -> Non
     """Close and wait until the service knows."""
     await Closures(center.database).close(scope, name, message=message, by_whom="ann")
     board, now = center.services.closures, center.services.now
-    await soon(lambda: board.of_queue("sales", now()) or board.of_call("flow", now()))
+    await soon(lambda: board.of_queue(name or "sales", now()) or board.of_call("flow", now()))
 
 
 @pytest.mark.parametrize(("scope", "name"), [(Scope.ALL, ""), (Scope.FLOW, "flow")])
@@ -206,8 +110,8 @@ async def test_a_new_call_hears_the_message_and_ends(open_center: Any, scope: Sc
     caller = await center.call()
     await center.over()
     assert caller.heard > 20
-    assert told(center, "ivr.entered") == [{"flow": "closed", "node": "closed"}]
-    assert told(center, "call.ended") == [{"cause": "closed", "outcome": "closed"}]
+    assert center.data("ivr.entered") == [{"flow": "closed", "node": "closed"}]
+    assert center.data("call.ended") == [{"cause": "closed", "outcome": "closed"}]
 
 
 async def test_a_flow_that_looks_at_it_decides_itself(open_center: Any) -> None:
@@ -223,24 +127,50 @@ nodes:
     await closed(center, Scope.ALL, "", "Fire drill.")
     await center.call()
     await center.over()
-    assert [one["node"] for one in told(center, "ivr.entered")] == ["ask", "box", "bye"]
-    assert told(center, "call.ended")[0]["cause"] == "completed"
+    assert [one["node"] for one in center.data("ivr.entered")] == ["ask", "box", "bye"]
+    assert center.data("call.ended")[0]["cause"] == "completed"
 
 
 async def test_a_caller_is_turned_away_from_a_closed_queue_and_talks_go_on(open_center: Any) -> None:
-    center = await open_center(flow=SURVEY, wrap_up_s=0)
+    center = await open_center(flow=SHUT, wrap_up_s=0)
     await center.agent()
     talking = await center.call()
     await center.hears_of("agent.connected")
     await closed(center, Scope.QUEUE, "sales")
     await center.call()
     await center.hears_of("call.ended")
-    assert told(center, "queue.left") == [{"reason": "closed"}]
-    assert told(center, "call.ended") == [{"cause": "closed", "outcome": "closed"}]
+    assert center.data("queue.left") == [{"reason": "closed"}]
+    assert center.data("call.ended") == [{"cause": "closed", "outcome": "closed"}]
     assert not talking.closed.is_set()
     assert "conversation.ended" not in center.types()
     talking.hang_up()
     await center.over()
+
+
+async def test_who_has_lost_the_agent_at_once_goes_on_waiting_although_closed(open_center: Any) -> None:
+    center = await open_center(wrap_up_s=0, max_wait_s=30)
+    await center.agent()
+    caller = await center.call()
+    await center.hears_of("agent.connected")
+    await closed(center, Scope.ALL, "")
+    center.network.agents[0].hang_up("lost")
+    await center.in_line(1)
+    caller.hang_up()
+    await center.over()
+    assert "queue.left" not in center.types()
+
+
+async def test_a_caller_who_overflows_to_a_closed_queue_hears_that_it_is_closed(open_center: Any) -> None:
+    center = await open_center(flow=SHUT, queues=("sales", "support"), wrap_up_s=0)
+    (sales,) = [row.queue for row in await QueueRows(center.database).all() if row.queue.name == "sales"]
+    overflowing = sales.model_copy(update={"overflow": [Overflow(to="support", after_s=0.2)]})
+    await QueueRows(center.database).put(overflowing)
+    await soon(lambda: center.services.queues.get("sales").overflow)
+    await closed(center, Scope.QUEUE, "support")
+    await center.call()
+    await center.over()
+    assert center.data("queue.left") == [{"reason": "overflow", "to": "support"}, {"reason": "closed"}]
+    assert center.data("call.ended") == [{"cause": "closed", "outcome": "closed"}]
 
 
 # Recognition.
@@ -280,7 +210,7 @@ async def test_a_caller_is_recognised(open_center: Any, agent: str | None, node:
         await called_before(center, agent)
     await center.call()
     await center.over()
-    assert [one["node"] for one in told(center, "ivr.entered")] == ["who", node]
+    assert [one["node"] for one in center.data("ivr.entered")] == ["who", node]
 
 
 async def test_a_database_that_does_not_answer_makes_a_stranger(open_center: Any) -> None:
@@ -294,7 +224,7 @@ async def test_a_database_that_does_not_answer_makes_a_stranger(open_center: Any
         await center.hears_of("ivr.entered", "call.ended")
         assert loop.time() - began_s < 3
     await center.over()
-    assert [one["node"] for one in told(center, "ivr.entered")] == ["who", "unknown"]
+    assert [one["node"] for one in center.data("ivr.entered")] == ["who", "unknown"]
 
 
 # Lookups.
@@ -332,8 +262,8 @@ async def test_a_call_asks_another_system(open_center: Any, crm: Crm) -> None:
     center = await open_center(flow=asking(crm.url))
     caller = await center.call()
     await center.over()
-    assert [one["node"] for one in told(center, "ivr.entered")] == ["crm", "where", "gold"]
-    (event,) = told(center, "ivr.lookup")
+    assert [one["node"] for one in center.data("ivr.entered")] == ["crm", "where", "gold"]
+    (event,) = center.data("ivr.lookup")
     assert (event["node"], event["result"], sorted(event)) == ("crm", "ok", ["ms", "node", "result"])
     assert caller.heard > 20  # the prompt was not cut short by the answer
     assert "Authorization: s3cret" in crm.heard[0]
@@ -347,11 +277,11 @@ async def test_a_system_that_hangs_does_the_call_no_harm(open_center: Any, crm: 
     center = await open_center(flow=asking(crm.url))
     await center.call()
     await center.over()
-    assert [one["node"] for one in told(center, "ivr.entered")] == ["crm", "failed"]
-    (event,) = told(center, "ivr.lookup")
+    assert [one["node"] for one in center.data("ivr.entered")] == ["crm", "failed"]
+    (event,) = center.data("ivr.lookup")
     assert event["result"] == "failed"
     assert 390 <= event["ms"] < 900
-    assert told(center, "call.ended")[0]["cause"] == "completed"
+    assert center.data("call.ended")[0]["cause"] == "completed"
 
 
 async def test_a_caller_who_hangs_up_meanwhile_is_gone_at_once(open_center: Any, crm: Crm) -> None:
@@ -365,4 +295,4 @@ async def test_a_caller_who_hangs_up_meanwhile_is_gone_at_once(open_center: Any,
     caller.hang_up()
     async with asyncio.timeout(1):
         await center.over()
-    assert told(center, "call.ended")[0]["outcome"] == "ivr_abandoned"
+    assert center.data("call.ended")[0]["outcome"] == "ivr_abandoned"

@@ -224,3 +224,66 @@ async def test_what_does_not_fit_a_consult_is_refused(open_center: Any) -> None:
     await center.stored("call.ended")
     with pytest.raises(TransitionError, match="has ended"):
         await center.command("transfer", **SALES_TO_BILLING)
+
+
+async def test_blind_to_an_agent_only_that_one_is_asked(open_center: Any) -> None:
+    center, caller = await talking(open_center)
+    await center.agent("carl")
+    await center.agent("bob")
+    center.network.picks_up = False
+    await center.command("transfer", agent="bob", queue="sales", mode="blind")
+    await center.until("ringing", "bob")
+    assert center.data("transfer.blind") == [{"to": "bob", "kind": "agent"}]
+    await center.dialled(2)
+    await center.network.pick_up(center.network.tokens[-1])
+    await center.hears("agent.connected", 2)
+    caller.hang_up()
+    await center.hears_of("call.ended")
+    assert contacts(center) == [("sales", "alice", "answered"), ("sales", "bob", "answered")]
+
+
+async def test_blind_to_an_agent_who_does_not_come_is_a_place_in_line(open_center: Any) -> None:
+    center, caller = await talking(open_center, ring_timeout_s=0.4)
+    await center.agent("bob")
+    center.network.picks_up = False
+    await center.command("transfer", agent="bob", queue="sales", mode="blind")
+    await center.until("ringing", "bob")
+    await center.until("break", "bob")
+    center.network.picks_up = True
+    await center.agent("carl")
+    await center.hears("agent.connected", 2)
+    caller.hang_up()
+    await center.hears_of("call.ended")
+    assert contacts(center) == [("sales", "alice", "answered"), ("sales", "carl", "answered")]
+
+
+async def test_warm_to_an_agent_who_rejects_asks_nobody_else(open_center: Any) -> None:
+    center, caller = await talking(open_center, ring_timeout_s=0.4)
+    await center.agent("bob")
+    await center.agent("carl")
+    center.network.picks_up = False
+    await center.command("transfer", agent="bob", queue="sales", mode="warm")
+    await center.until("ringing", "bob")
+    await center.hears_of("consult.ended")
+    assert center.data("consult.started") == [{"to": "bob", "kind": "agent"}]
+    assert center.data("consult.ended") == [{"result": "failed"}]
+    assert len(center.network.tokens) == 2
+    assert (await center.look("carl")).state == "available"
+    await center.until("talking", "alice")
+    caller.hang_up()
+    await center.hears_of("call.ended")
+
+
+async def test_a_second_search_waits_for_the_end_of_the_first(open_center: Any) -> None:
+    center, caller = await talking(open_center)
+    for _ in range(3):
+        await center.command("transfer", **ASK_BILLING)
+        await center.command("cancel_transfer")
+    await center.command("transfer", **ASK_BILLING)
+    assert await center.line.entries() == []
+    await center.agent("bob", "billing")
+    await center.until("talking", "bob")
+    caller.hang_up()
+    await center.hears_of("call.ended")
+    await center.until("available", "bob")
+    assert center.types().count("consult.ended") == center.types().count("consult.started") == 4

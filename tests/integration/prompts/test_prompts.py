@@ -3,6 +3,7 @@
 import asyncio
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,29 @@ async def test_voice_and_rate_have_their_own_cache_entries(tmp_path: Path) -> No
     assert len(sounds) == len(kinds) == len(list(tmp_path.iterdir()))
 
 
+async def test_each_language_has_its_voice(tmp_path: Path) -> None:
+    async def sound(language: str, **settings: Any) -> bytes:
+        async with Prompts(config.Prompts(**settings), tmp_path / "cache") as prompts:
+            return await prompts.pcm("Taxi 4.", language=language)
+
+    own = await sound("")
+    assert await sound("en") == await sound("en-GB") == await sound("tlh") == own
+    german = await sound("de")
+    assert german != own
+    assert await sound("de-AT") == german
+    assert await sound("de", voices={"de": "de+f2"}) not in (own, german)
+    assert await sound("ja", voices={"ja": "en-us"}) == own
+
+
+async def test_a_recording_is_in_the_language_of_its_name(tmp_path: Path) -> None:
+    write_wav(tmp_path / "welcome.wav", rate_hz=8000, channels=1, seconds=1.0)
+    write_wav(tmp_path / "welcome.de.wav", rate_hz=8000, channels=1, seconds=2.0)
+    async with Prompts(config.Prompts(folder=tmp_path), tmp_path / "cache") as prompts:
+        assert len(await prompts.pcm("Welcome.", "welcome", "en")) == 16_000
+        assert len(await prompts.pcm("Willkommen.", "welcome", "de-AT")) == 32_000
+        assert len(await prompts.pcm("Bienvenue.", "welcome", "fr")) not in (16_000, 32_000)
+
+
 async def test_a_damaged_cache_file_is_made_again(tmp_path: Path) -> None:
     async with Prompts(config.Prompts(), tmp_path) as prompts:
         sound = await prompts.pcm(TEXT)
@@ -117,6 +141,7 @@ async def test_a_broken_file_is_named_at_start(tmp_path: Path, content: bytes) -
     ("settings", "field"),
     [
         (config.Prompts(voice="nosuch"), "prompts.voice: no such voice: 'nosuch'"),
+        (config.Prompts(voices={"ja": "nosuch"}), "prompts.voices.ja: no such voice: 'nosuch'"),
         (config.Prompts(folder=Path("/nonexistent")), "prompts.folder: /nonexistent"),
         (config.Prompts(hold_music=Path("/nonexistent.wav")), "/nonexistent.wav: "),
     ],

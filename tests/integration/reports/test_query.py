@@ -12,7 +12,8 @@ from callcenter.config import Metrics, Settings
 from callcenter.errors import NotFoundError, UsageError
 from callcenter.events import EventType, Outcome
 from callcenter.reports import Interval, read_summary
-from callcenter.reports.query import CALLS, Reports, event_of
+from callcenter.reports.query import CALLS, Question, Reports
+from callcenter.reports.rows import event_of
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT
 
@@ -184,11 +185,11 @@ async def test_a_summary_has_calls_and_agents_time(database: Database) -> None:
     await store_state(database, NINE - timedelta(hours=1), "bob", "offline", "available")
     await store_state(database, NINE + timedelta(minutes=30), "bob", "available", "talking")
     await store_state(database, NINE - timedelta(days=2), "ann", "offline", "available")
-    summary = await Reports(database).summary(Metrics(), **HOUR, interval=Interval.HALF_HOUR)
+    summary = await Reports(database).summary(Question(Metrics(), **HOUR, interval=Interval.HALF_HOUR))
     assert [figures.offered for _, figures in summary.by_interval] == [1, 0]
     assert summary.by_agent["bob"].occupancy.value == 0.5
-    assert list(summary.by_agent) == ["bob"]
-    sales = await Reports(database).summary(Metrics(), **HOUR, queue="sales")
+    assert summary.by_agent["ann"].available == timedelta(hours=1)  # since two days
+    sales = await Reports(database).summary(Question(Metrics(), **HOUR, queue="sales"))
     assert (sales.total.answered, sales.total.occupancy.value) == (1, None)
 
 

@@ -31,6 +31,7 @@ class Leg:
     peer: "Leg | None" = None
     held: bool = False
     collecting: bool = False
+    survey: list[str] | None = None
 
     async def send(self, event: str, **body) -> None:
         if not self.ws.closed:
@@ -57,6 +58,7 @@ class FakeService:
     talking: dict[str, Leg] = field(default_factory=dict)  # agent id -> caller's leg
     offers: dict[str, tuple[str, Leg, str]] = field(default_factory=dict)  # token -> agent, leg, number
     echo: bool = False
+    surveys: bool = False
     loads: Callable[[str], dict] = json.loads
     session: ClientSession | None = None
 
@@ -133,7 +135,9 @@ class FakeService:
                 leg.messages.append(message)
 
     async def pressed(self, leg: Leg, digit: str) -> None:
-        if (leg.collecting and digit == "#") or (not leg.collecting and digit in "12"):
+        if leg.survey is not None:
+            await self.rated(leg, digit)
+        elif (leg.collecting and digit == "#") or (not leg.collecting and digit in "12"):
             await leg.send("clear")
             self.waiting.append((leg, leg.parameters["token"]))
             await self.distribute()
@@ -163,8 +167,29 @@ class FakeService:
             if leg in (caller, caller.peer):
                 self.states[agent] = "wrap_up"
                 del self.talking[agent]
-        if leg.peer is not None and not leg.peer.ws.closed:
+        if leg.peer is None or leg.peer.ws.closed:
+            return
+        if self.surveys and leg.parameters["token"].startswith("t"):
+            leg.peer.survey, leg.peer.peer = [], None
+            await self.ask(leg.peer)
+        else:
             await leg.peer.ws.close()
+
+    async def ask(self, leg: Leg) -> None:
+        for frame in PROMPT.frames:
+            await leg.play(frame)
+
+    async def rated(self, leg: Leg, digit: str) -> None:
+        """Ask on after each answer, the second of which is a 10; then goodbye."""
+        assert leg.survey is not None
+        leg.survey.append(digit)
+        if digit == "1" and len(leg.survey) == 3:
+            return
+        await leg.send("clear")
+        if len(leg.survey) > 3 or leg.survey == ["2"]:
+            await leg.ws.close()
+        else:
+            await self.ask(leg)
 
     async def distribute(self) -> None:
         for agent, state in self.states.items():

@@ -123,3 +123,34 @@ async def test_the_deadline_ends_everything(service) -> None:
             truth = await simulation.run()
     assert truth.problems == ["not over after 1 s"]
     assert truth.calls[0].ended_by == "caller"
+
+
+async def test_callers_whose_agent_has_gone_take_the_survey(service) -> None:
+    service.surveys = True
+    plans = [("1", "5", "10"), ("1", "3"), ("2",), ()]
+    truth = await simulate(
+        service,
+        *(
+            caller(index, Script.TALK, turns=TURNS[:1], ends=Speaker.AGENT, survey=survey)
+            for index, survey in enumerate(plans)
+        ),
+        caller(4, Script.TALK, turns=TURNS[:1]),
+        *(agent(index) for index in range(5)),
+    )
+    assert truth.problems == []
+    calls = [of(truth, index) for index in range(5)]
+    assert [call.problems for call in calls] == [[]] * 5
+    assert [[(one.kind, one.score) for one in call.ratings] for call in calls] == [
+        [("csat", 5), ("nps", 10)],
+        [("csat", 3)],
+        [],
+        [],
+        [],
+    ]
+    assert [call.survey_heard for call in calls] == [True] * 4 + [False]
+    assert [call.ended_by for call in calls] == ["service", "caller", "service", "caller", "caller"]
+    assert {call.outcome(6) for call in calls} == {"answered"}
+    for call in calls[:4]:
+        assert call.connected_at < call.parted_at < call.ended_at
+        assert 0.2 <= call.wrap_up_ended_at - call.parted_at < 1.2  # the agent does not wait for the survey
+    assert truth.figures().survey.offered == 4

@@ -134,7 +134,14 @@ async def test_a_report(site: Any) -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        {"from": "2020-01-01", "to": "2021-01-01"},
+        {"from": "2020-01-01", "to": "2022-01-02"},
+        {"from": "2021-01-01", "to": "2020-01-01"},
+        {"from": "2025-02-29"},
+        {"service_level_s": "0"},
+        {"service_level_s": "nan"},
+        {"short_abandon_s": "-1"},
+        {"target": "80"},
+        {"by": "chance"},
         {"interval": "7"},
         {"from": "soon"},
         {"what": "ever"},

@@ -267,3 +267,10 @@ def test_the_first_of_each_class_give_the_same_pairs_as_all(
         idle = [one for one in idle if one.agent_id not in gone]
         left = [one for one in left if one.entry_id not in served]
     assert [shown(pair) for pair in found] == [shown(pair) for pair in all_pairs(agents, line, rules, now)]
+
+
+def test_a_class_whose_first_callers_find_nobody_holds_up_no_other() -> None:
+    # Of a long line in billing only the first caller is handed over, whom nobody serves.
+    line = [caller(1, 0, "billing"), caller(2, 5, "sales")]
+    pairs = all_pairs([agent("a")], line, {}, NOON, cut_off=[class_of(line[0])])
+    assert [shown(pair) for pair in pairs] == [(2, "a")]

@@ -97,10 +97,17 @@ def test_without_any_history_or_without_agents_nothing_is_said() -> None:
     assert announcement(UNAVAILABLE) is None
 
 
+def test_handle_times_of_nothing_and_waits_of_days_are_not_told() -> None:
+    made = estimate("sales", {"sales": Line(0, service_s=0.0)}, [pool(1)], AT_ONCE, last_served_s=60)
+    assert made.method is Method.LAST_SERVED
+    made = estimate("sales", {"sales": Line(30, service_s=3600)}, [pool(1)], AT_ONCE)
+    assert (made.method, made.p50_s, made.agents) == (Method.NONE, None, 1)
+
+
 def test_a_long_line_is_reckoned_in_few_steps() -> None:
     exact = sum(1 / (0.1 + i * 0.001) for i in range(10_001))
     line = Line(10_000, service_s=100, abandon_per_s=0.001)
-    assert moments("sales", {"sales": line}, [pool(10)])[0] == pytest.approx(exact, rel=0.01)
+    assert moments("sales", {"sales": line}, [pool(10)])[0] == pytest.approx(exact, rel=0.02)
 
 
 @given(st.integers(0, 60), st.integers(1, 50), st.floats(10, 900), st.floats(0, 0.02))

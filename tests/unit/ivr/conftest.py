@@ -7,7 +7,23 @@ from textwrap import dedent
 
 import pytest
 
-from ivr import Action, Digit, Engine, Entered, Event, Flow, FlowError, Play, Say, StartTimer, check
+from ivr import (
+    Action,
+    Digit,
+    Engine,
+    Entered,
+    Event,
+    Flow,
+    FlowError,
+    Input,
+    Play,
+    Say,
+    Speech,
+    SpeechEnded,
+    SpeechStarted,
+    StartTimer,
+    check,
+)
 
 NOON = datetime(2025, 3, 5, 12, tzinfo=UTC)  # a Wednesday
 
@@ -46,8 +62,8 @@ def error_of() -> Callable[..., str]:
 class Caller:
     """An engine together with what has come out of it."""
 
-    def __init__(self, flow: Flow, caller: str, variables: dict[str, str]) -> None:
-        self.engine = Engine(flow, variables, caller, "+12025550100")
+    def __init__(self, flow: Flow, caller: str, variables: dict[str, str], hears: bool = False) -> None:
+        self.engine = Engine(flow, variables, caller, "+12025550100", hears=hears)
         self.now = NOON
         self.last: list[Action] = []
         self.all: list[Action] = []
@@ -65,6 +81,17 @@ class Caller:
         actions = [action for key in keys for action in self.feed(Digit(key))]
         self.last = actions
         return actions
+
+    def hear(self, text: str, confidence: float = 1.0) -> list[Action]:
+        """Have something said and recognised; the actions of all of it."""
+        events = (SpeechStarted(), SpeechEnded(), Speech(text, confidence))
+        actions = [action for event in events for action in self.feed(event, 0.5)]
+        self.last = actions
+        return actions
+
+    @property
+    def inputs(self) -> list[Input]:
+        return [action for action in self.all if isinstance(action, Input)]
 
     @property
     def timer(self) -> StartTimer:
@@ -94,3 +121,13 @@ def call(load: Callable[[str], Flow]) -> Callable[..., Caller]:
         return Caller(load(text), caller, variables)
 
     return call
+
+
+@pytest.fixture
+def spoken_call(load: Callable[[str], Flow]) -> Callable[..., Caller]:
+    """Begins a call of the flow in the text, with somebody who carries out ``Listen``."""
+
+    def spoken_call(text: str, hears: bool = True, **variables: str) -> Caller:
+        return Caller(load(text), "+12025550123", variables, hears)
+
+    return spoken_call

@@ -145,16 +145,66 @@ def test_agents_time_is_split_over_the_intervals_it_spans() -> None:
         state(20, "ann", "talking", "available"),
         state(40, "ann", "wrap_up", "talking"),
         state(45, "ann", "break", "wrap_up"),
-        state(50, "bob", "ringing", "available"),  # so he was available from the start
+        state(-300, "bob", "available"),
+        state(50, "bob", "ringing", "available"),
+        state(40, "cleo", "available", "break"),  # what she did before is not in the log
     ]
     summary = hour([], agent_states=states, now=NINE + timedelta(minutes=55))
     first, second = (figures for _, figures in summary.by_interval)
     assert first.occupancy == Ratio(10 * 60, 60 * 60)
-    assert second.occupancy == Ratio(15 * 60, 35 * 60)
+    assert second.occupancy == Ratio(15 * 60, 50 * 60)
+    assert summary.by_agent["cleo"].paid == summary.by_agent["cleo"].available == timedelta(minutes=15)
     assert summary.by_agent["ann"].occupancy == Ratio(25 * 60, 45 * 60)
     assert summary.by_agent["ann"].shrinkage == Ratio(10 * 60, 55 * 60)
     assert summary.by_agent["bob"].paid == timedelta(minutes=55)
     assert summary.by_agent["bob"].occupancy == Ratio(0, 50 * 60)
+
+
+def test_queues_share_their_agents_time_by_the_work_they_gave() -> None:
+    """Ann gives 80 s to sales and 240 s to billing, is available for 400 s, on a break for 80 s."""
+    calls = [served(NINE, "sales", agent="ann"), *[served(NINE, "billing", agent="ann")] * 3]
+    states = [
+        state(0, "ann", "available"),
+        state(5, "ann", "talking", "available"),
+        state(10 + 20 / 60, "ann", "available", "talking"),
+        state(12, "ann", "break", "available"),
+        state(13 + 20 / 60, "ann", "offline", "break"),
+        state(0, "bob", "available"),  # he handles nothing, so no queue knows of him
+    ]
+    summary = hour(calls, agent_states=states, now=TEN)
+    assert summary.by_agent["ann"].occupancy == Ratio(320, 720)
+    assert summary.by_queue["sales"].occupancy == Ratio(80, 180)
+    assert summary.by_queue["billing"].occupancy == Ratio(240, 540)
+    assert summary.by_queue["sales"].shrinkage == Ratio(20, 200)
+    assert summary.by_queue["billing"].shrinkage == Ratio(60, 600)
+
+
+def test_hours_of_the_day_add_up_the_intervals_of_all_days() -> None:
+    calls = [*CALLS, *[served(NINE + timedelta(days=1, minutes=35))] * 2, served(TEN + timedelta(minutes=1))]
+    summary = hour(calls, until=NINE + timedelta(days=2))
+    busy = {number: row.offered for number, row in summary.by_hour.items() if row.offered}
+    assert busy == {9: 6, 10: 1}
+    assert len(summary.by_hour) == 24
+    assert hour(interval=Interval.DAY).by_hour == {}
+    text = to_text(summary)
+    assert " 09:00 " in text.split("Hour of the day")[1]
+
+
+def test_the_hour_that_comes_twice_is_one_hour_of_the_day() -> None:
+    midnight = datetime(2025, 10, 25, 22, tzinfo=UTC)
+    night = [served(midnight + timedelta(hours=hours)) for hours in (2, 3)]  # 02:00 in summer and in winter
+    summary = hour(night, since=midnight, until=midnight + timedelta(hours=25), interval=Interval.HOUR)
+    assert len(summary.by_interval) == 25
+    assert summary.by_hour[2].offered == 2
+
+
+def test_thresholds_may_be_changed_afterwards() -> None:
+    contact = hour().by_queue["sales"]
+    assert (contact.answered_in_time, contact.short_abandoned) == (1, 0)
+    other = replace(contact, thresholds=Metrics(service_level_s=40, short_abandon_s=30))
+    assert (other.answered_in_time, other.abandoned_in_time, other.short_abandoned) == (2, 1, 1)
+    total = replace(hour().total, thresholds=Metrics(short_abandon_s=30))
+    assert total.outcomes[Outcome.SHORT_ABANDONED] == 1
 
 
 def test_agents_who_went_home_before_the_range_cost_nothing() -> None:
@@ -210,12 +260,13 @@ def test_csv_is_one_table_with_a_row_for_every_row() -> None:
         ("queue", "sales"),
         ("interval", ""),
         ("interval", ""),
+        ("hour", "09"),
         ("agent", "ann"),
         ("agent", "bob"),
     ]
     assert rows[0]["service_level.standard.value"] == "0.5"
     assert rows[3]["start"] == "2025-03-03T09:00:00+01:00"
-    assert rows[5]["abandonment_rate.gross.value"] == "0.0"
+    assert rows[6]["abandonment_rate.gross.value"] == "0.0"
     assert rows[0]["occupancy.value"] == ""
     assert all(None not in row and None not in row.values() for row in rows)
 
@@ -227,7 +278,7 @@ def test_text_reads_like_a_report() -> None:
     assert "answered 3 (75.0 %)" in lines
     assert "speed of answer, p50 / p90 / max 0:10 / 0:40 / 0:40" in lines
     assert "standard 50.0 % 2 of 4 not met" in lines
-    assert "sales 3 2 1 0 0 33.3 % 33.3 % 0:25 1:20" in lines
+    assert "sales 3 2 1 0 0 33.3 % 33.3 % 0:25 1:20 – –" in lines
     assert "occupancy –" in lines
     assert "2025-03-03 09:30 +0100 2 1 1 0 0 50.0 % 50.0 % 0:10 1:20" in lines
     outcomes = text.split("Outcome")[1].splitlines()
@@ -255,9 +306,9 @@ def test_sections_of_others_are_in_every_form() -> None:
     }
     assert (document["csat"]["title"], document["empty"]["rows"]) == ("Satisfaction", [])
     rows = list(csv.DictReader(io.StringIO(to_csv(summary))))
-    found = [(row["scope"], row["name"], row["csat.satisfied.value"]) for row in rows[7:]]
+    found = [(row["scope"], row["name"], row["csat.satisfied.value"]) for row in rows[8:]]
     assert found == [("csat", "sales", "0.75"), ("csat", "billing", ""), ("callback", "", "")]
-    assert (rows[9]["callback.score"], rows[0]["csat.answers"], rows[7]["offered"]) == ("-12.25", "", "")
+    assert (rows[10]["callback.score"], rows[0]["csat.answers"], rows[8]["offered"]) == ("-12.25", "", "")
     lines = {" ".join(line.split()) for line in to_text(summary).splitlines()}
     assert {"Satisfaction answers satisfied", "sales 4 75.0 %", "billing 0 –"} <= lines
     assert {"Callbacks", "mean wait 1:15", "score -12.2"} <= lines

@@ -1,15 +1,31 @@
 import ast
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 import callcenter.simulator
-from callcenter.simulator.dialogue import Topic
-from callcenter.simulator.scenario import Answer, Scenario, Script
+from callcenter.simulator.callers import MENU_BEGINS
+from callcenter.simulator.dialogue import Speaker, Topic
+from callcenter.simulator.scenario import (
+    MENU_NAMES,
+    MENU_WORDS,
+    MUMBLES,
+    QUESTIONS,
+    QUESTIONS_CHOICE,
+    QUESTIONS_WORDS,
+    Answer,
+    Scenario,
+    Script,
+)
+from ivr import Engine, Input, Played, check
+from ivr import Speech as Heard
+from ivr.questions import Menu
 
 FORBIDDEN = ("call", "acd", "web", "storage", "reports", "timeline", "telephony", "events")
+NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)
 PACKAGE = Path(callcenter.simulator.__file__).parent
 
 
@@ -69,6 +85,38 @@ def test_billing_callers_have_an_account_number() -> None:
     assert all(c.topic is not Topic.BILLING for c in Scenario.demo(3).callers if c.script is Script.TALK)
 
 
+def test_those_who_speak_say_what_the_menu_knows() -> None:
+    callers = [c for seed in range(5) for c in Scenario.demo(seed).callers if c.words]
+    assert {c.script for c in callers} == {Script.SPOKEN_CHOICE, Script.SECOND_TRY, Script.QUESTION}
+    for caller in callers:
+        match caller.script:
+            case Script.SPOKEN_CHOICE:
+                assert caller.words == (MENU_WORDS[caller.topic],)
+            case Script.SECOND_TRY:
+                assert caller.words[0] in MUMBLES
+                assert caller.words[1:] == (MENU_WORDS[caller.topic],)
+            case _:
+                assert caller.words[0] == QUESTIONS_WORDS
+                assert caller.words[1] in QUESTIONS
+
+
+def test_what_callers_hear_and_mean_is_what_the_sample_flow_says() -> None:
+    flow = check(PACKAGE.parents[1] / "configs" / "ivr" / "main.yaml")
+    menu, faq = flow.nodes["main-menu"], flow.faqs["faq.yaml"]
+    assert isinstance(menu, Menu)
+    assert MENU_BEGINS in menu.say_or_press[0].text
+    for name, expected in QUESTIONS.values():
+        assert faq.named(name).answer[0].text == expected
+    assert flow.nodes["questions"].prompts[0].text == QUESTIONS_CHOICE[1]
+    phrases = {QUESTIONS_WORDS: "question"} | {MENU_WORDS[topic]: MENU_NAMES[topic] for topic in MENU_NAMES}
+    for words, name in phrases.items():
+        engine = Engine(flow, {}, "+12025550123", "+12025550100", hears=True)
+        engine.start(NOW)
+        engine.feed(Played(), NOW)
+        actions = engine.feed(Heard(words, 0.8), NOW)
+        assert [one.value for one in actions if isinstance(one, Input)] == [name]
+
+
 def test_the_simulator_shares_no_code_with_what_it_judges() -> None:
     found = set()
     for path in PACKAGE.glob("*.py"):
@@ -77,3 +125,14 @@ def test_the_simulator_shares_no_code_with_what_it_judges() -> None:
                 found.add(node.module)
     ours = {name for name in found if name.startswith("callcenter.")}
     assert not {name for name in ours if name.split(".")[1] in FORBIDDEN}
+
+
+def test_those_whose_agent_ends_the_call_know_what_to_answer() -> None:
+    """Of many, all do something else: answer all, one of two, decline, or hang up."""
+    callers = [c for seed in range(10) for c in Scenario.demo(seed, calls=40).callers]
+    surveyed = [caller.survey for caller in callers if caller.ends is Speaker.AGENT]
+    assert {len(survey) for survey in surveyed} == {0, 1, 2, 3}
+    assert all(survey[:1] in ((), ("1",)) or survey == ("2",) for survey in surveyed)
+    assert all(1 <= int(survey[1]) <= 5 for survey in surveyed if len(survey) > 1)
+    assert all(0 <= int(survey[2]) <= 10 for survey in surveyed if len(survey) > 2)
+    assert not any(caller.survey for caller in callers if caller.ends is Speaker.CALLER)

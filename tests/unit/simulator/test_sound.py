@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from callcenter.media.g711 import pcm16_to_ulaw, ulaw_to_pcm16
-from callcenter.simulator.ears import find, is_tone
+from callcenter.media.hold_music import music_on_hold
+from callcenter.simulator.ears import begins_with, find, is_music, is_tone
 from callcenter.simulator.playback import Playback, is_voiced
 from callcenter.simulator.speech import (
     FRAME_BYTES,
@@ -195,3 +196,26 @@ def test_a_beep_is_a_tone_and_speech_is_none() -> None:
     assert not is_tone(ulaw(tone(1000, 0.16, level=100)))
     speech = utter("Please leave a message after the tone.", VOICE).ulaw
     assert not any(is_tone(speech[at : at + 1280]) for at in range(0, len(speech) - 1280, 400))
+
+
+def test_music_on_hold_is_music_and_prompts_are_none() -> None:
+    music = pcm16_to_ulaw(music_on_hold())
+    for second in (0, 1, 2, 7, 13):
+        assert is_music(music[second * 8000 : second * 8000 + 4800])
+    for text in ("Did you say sales?", "That is not one of the choices.", "For sales, say sales or press 1."):
+        speech = utter(text, VOICE).ulaw
+        assert not any(is_music(speech[at : at + 4800]) for at in range(0, len(speech) - 4800, 800))
+    assert not is_music(b"\xff" * 4800)
+    assert not is_music(b"")
+
+
+def test_a_prompt_is_known_by_its_beginning() -> None:
+    texts = ("Did you say sales? Say yes.", "That is not one of the choices.", "What would you like to know?")
+    prompts = [utter(text, VOICE, 1).ulaw for text in texts]
+    again = [utter(text, VOICE, 2).ulaw for text in texts]
+    for one, said in enumerate(prompts):
+        for other, heard in enumerate(again):
+            assert begins_with(said, b"\xff" * 800 + heard[:9600]) is (one == other)
+    assert begins_with(prompts[0], again[1] + again[0])
+    assert not begins_with(prompts[0], b"\xff" * 9600)
+    assert not begins_with(prompts[0], b"")

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from callcenter.simulator.figures import nearest_rank, service_level
-from callcenter.simulator.truth import CallTruth, Held, Pressed, Said, Truth
+from callcenter.simulator.figures import Limit, nearest_rank, ratings, service_level
+from callcenter.simulator.truth import CallTruth, ContactTruth, Held, Pressed, Rated, Said, Truth
 
 NOON = 1_790_000_000.0
 
@@ -121,3 +121,85 @@ def test_the_truth_is_json() -> None:
     assert document["figures"]["handled"] == 1
     assert document["problems"] == ["odd"]
     assert call.said[0].heard
+
+
+def test_what_callers_say_in_surveys() -> None:
+    """CSAT 3 of 4 (4, 5, 5 of 4, 5, 5, 2); NPS (2 promoters less 1 detractor) of 4: 25."""
+    calls = [answered(3) for _ in range(6)]
+    for call, (csat, nps) in zip(calls, [(4, 9), (5, 10), (5, 8), (2, 6), (None, None)], strict=False):
+        call.survey_heard = True
+        call.ratings = [
+            Rated(kind, score) for kind, score in (("csat", csat), ("nps", nps)) if score is not None
+        ]
+    survey = ratings(calls)
+    assert (survey.offered, survey.answered) == (5, 4)
+    assert (survey.csat_answers, survey.satisfied, survey.csat.value) == (4, 3, 0.75)
+    assert (survey.nps_answers, survey.promoters, survey.detractors, survey.nps.value) == (4, 2, 1, 25.0)
+
+
+def test_nobody_was_asked() -> None:
+    survey = ratings([answered(3)])
+    assert (survey.offered, survey.csat.value, survey.nps.value) == (0, None, None)
+
+
+def test_the_time_of_a_survey_is_neither_talk_nor_wrap_up() -> None:
+    call = answered(10, 60, 0, 20)
+    contact = call.contacts[0]
+    contact.parted_at = contact.connected_at + 40
+    contact.wrap_up_ended_at = contact.parted_at + 5
+    day = Truth([call]).figures()
+    assert (day.talk_s, day.wrap_up_s) == (40, 5)
+
+
+def handed_over() -> CallTruth:
+    """12 s in a queue that overflows, 8 s in the next, 30 s with ann, 20 s of them on hold, then with bob."""
+    call = CallTruth("+12125550100", "+13125550100", "talk", NOON, answered_at=NOON)
+    call.enter("sales", NOON + 2)
+    call.leave("overflow", NOON + 14)
+    first = call.enter("support", NOON + 14)
+    first.agent, first.connected_at = "ann", NOON + 22
+    first.holds = [Held(NOON + 32, NOON + 52)]
+    call.part(NOON + 52)
+    first.wrap_up_ended_at = NOON + 55
+    call.contacts.append(
+        ContactTruth("support", NOON + 52, attended=True, agent="bob", connected_at=NOON + 52)
+    )
+    call.ended("caller", NOON + 62)
+    call.contacts[-1].wrap_up_ended_at = NOON + 66
+    return call
+
+
+def test_a_call_with_several_contacts() -> None:
+    call = handed_over()
+    day = Truth([call]).figures(answer_within_s=10, short_abandon_s=6)
+    assert call.outcome(6) == "answered"
+    assert (day.calls, day.offered, day.answered, day.handled, day.left) == (1, 2, 1, 2, {"overflow": 1})
+    assert (day.talk_s, day.hold_s, day.wrap_up_s) == (20, 20, 7)
+    assert (day.aht_s, day.aht_per_call_s) == (23.5, 47)
+    assert (day.asa_mean_s, day.asa_max_s) == (8, 8)
+    # One answered within 10 s; the overflow came after more than that.
+    assert (day.service_level["standard"].part, day.service_level["standard"].whole) == (1, 1)
+    assert (day.service_level["abandons_negative"].part, day.service_level["abandons_negative"].whole) == (
+        1,
+        2,
+    )
+
+
+def test_a_caller_who_was_refused_or_wanted_a_callback() -> None:
+    refused, wished = in_menu("turned_away", "service", "6"), in_menu("callback", "service", "1")
+    for call, reason in ((refused, "full"), (wished, "callback")):
+        call.ended_at = None
+        call.enter("sales", NOON + 2)
+        call.leave(reason, NOON + 4)
+        call.ended("service", NOON + 5)
+    assert (refused.outcome(6), wished.outcome(6)) == ("blocked", "callback_requested")
+    day = Truth([refused, wished]).figures()
+    assert (day.offered, day.left, day.refused) == (1, {"callback": 1}, {"full": 1})
+
+
+def test_a_wait_is_known_no_better_than_the_machine_was_on_time() -> None:
+    call = waiting(6.5)
+    limits = [Limit(6.0, sign, 0.25) for sign in (-1, 0, 1)]
+    assert [call.outcome(limit) for limit in limits] == ["abandoned"] * 3
+    call.late_s = 0.3
+    assert [call.outcome(limit) for limit in limits] == ["abandoned", "abandoned", "short_abandoned"]
