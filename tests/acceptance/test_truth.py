@@ -9,7 +9,7 @@ import pytest
 from callcenter.demo.proof import prove
 from callcenter.simulator import load
 
-CALLS, AGENTS, AT_ONCE = 30, 14, 20
+CALLS, AGENTS, AT_ONCE = 30, 20, 30
 
 
 @pytest.fixture
