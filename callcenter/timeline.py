@@ -293,7 +293,9 @@ def _connect(call: _Call, event: Event) -> None:
 
 def _take_over(call: _Call, event: Event) -> None:
     """The agent who talked has handed the caller over in person."""
-    entry = _Entry(event.queue or "", call.at, {"attended": True})
+    entry = _Entry(
+        event.queue or "", call.at, {"attended": True, "position": None, "original_position": None}
+    )
     call.entries.append(entry)
     _connect(call, event)
 

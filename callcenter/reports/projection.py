@@ -20,7 +20,7 @@ CALL_COLUMNS = (
 )  # fmt: skip
 CONTACT_COLUMNS = (
     "call_id", "segment", "direction", "queue", "agent", "counted", "reason", "entered_at", "left_at",
-    "connected_at", "ended_at", "offers", "attended", "wait_us", "ring_us", "talk_us", "hold_us", "acw_us",
+    "connected_at", "ended_at", "offers", "wait_us", "ring_us", "talk_us", "hold_us", "acw_us",
 )  # fmt: skip
 
 # A wrap-up that still runs is counted until then, and shows by its length.
@@ -90,6 +90,5 @@ def contact_row(call: Timeline, contact: Contact, segment: int) -> Row:
         contact.connected_at,
         contact.conversation_ended_at,
         contact.offers,
-        int(counted is Counted.ATTENDED),
         *map(microseconds, times),
     )

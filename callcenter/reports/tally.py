@@ -20,7 +20,7 @@ REFUSALS = frozenset({LeftReason.FULL, LeftReason.CLOSED})
 ABANDONS = frozenset({Outcome.ABANDONED, Outcome.SHORT_ABANDONED})
 
 SUMS = (
-    "waiting", "offers", "attended", "ring_us", "talk_us", "hold_us", "acw_us",
+    "attended", "waiting", "offers", "ring_us", "talk_us", "hold_us", "acw_us",
     "calls", "open_calls", "bridged_calls", "bridged_us", "ivr_us",
     "occupied_us", "available_us", "unavailable_us", "paid_us",
 )  # fmt: skip
@@ -32,7 +32,7 @@ class Counted(StrEnum):
     """As what a contact counts."""
 
     ANSWERED = "answered"
-    ATTENDED = "attended"  # handed over in person: handled, but offered to no queue
+    ATTENDED = "attended"  # handled, but handed over in person: no queue was offered it
     ABANDONED = "abandoned"
     LEFT = "left"  # neither answered nor by hanging up: offered all the same
     REFUSED = "refused"  # beside the offered
@@ -70,9 +70,9 @@ class Tally:
     that the caller broke off while waiting; ``outcomes`` are those of the other calls.
     """
 
+    attended: int = 0
     waiting: int = 0
     offers: int = 0
-    attended: int = 0
     ring_us: int = 0
     talk_us: int = 0
     hold_us: int = 0

@@ -54,7 +54,6 @@ CREATE TABLE callcenter.report_contact (
     connected_at timestamptz,
     ended_at     timestamptz,               -- the conversation
     offers       integer NOT NULL,
-    attended     integer NOT NULL,          -- 1: handed over in person by another agent
     wait_us      bigint NOT NULL,
     ring_us      bigint NOT NULL,
     talk_us      bigint NOT NULL,
@@ -78,8 +77,8 @@ CREATE TABLE callcenter.rollup_day (
 CREATE TABLE callcenter.rollup_queue (
     start     timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
     queue     text NOT NULL,
+    attended  bigint NOT NULL,              -- handed over in person, so not offered
     offers    bigint NOT NULL,
-    attended  bigint NOT NULL,
     ring_us   bigint NOT NULL,
     talk_us   bigint NOT NULL,
     hold_us   bigint NOT NULL,
@@ -103,8 +102,8 @@ CREATE TABLE callcenter.rollup_agent (
     start    timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
     agent    text NOT NULL,
     queue    text NOT NULL,
-    offers   bigint NOT NULL,
     attended bigint NOT NULL,
+    offers   bigint NOT NULL,
     ring_us  bigint NOT NULL,
     talk_us  bigint NOT NULL,
     hold_us  bigint NOT NULL,

@@ -187,6 +187,16 @@ def test_a_true_report_equals_the_truth() -> None:
     )
 
 
+def test_what_callers_said_and_what_the_service_took_it_for_are_compared() -> None:
+    said, heard = truth(), calls()
+    said.calls[0].understood = ["question", "refund"]
+    assert different(compare(report(), heard, said)) == {("call +12125550100", "said")}
+    heard["+12125550100"]["spoken"] = ["question", "price"]
+    assert different(compare(report(), heard, said)) == {("call +12125550100", "said")}
+    heard["+12125550100"]["spoken"] = ["question", "refund"]
+    assert different(compare(report(), heard, said)) == set()
+
+
 def test_every_outcome_and_service_level_is_compared() -> None:
     assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
     assert set(SERVICE_LEVELS) == {level.value for level in ServiceLevel}

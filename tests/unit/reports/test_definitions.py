@@ -69,6 +69,15 @@ def call(outcome: Outcome | None, *contacts: Contact, ivr_s: float = 0) -> Timel
     )
 
 
+def test_a_contact_from_the_hands_of_an_agent_is_handled_but_was_never_offered() -> None:
+    taken_over = replace(answered(0, talk_s=40, acw_s=20), attended=True)
+    figures = count([answered(30, talk_s=100, hold_s=20, acw_s=0), abandoned(50), taken_over])
+    assert (figures.offered, figures.answered, figures.handled) == (2, 1, 2)
+    assert figures.aht.value == (100 + 20 + 40 + 20) / 2
+    assert figures.asa.value == 30
+    assert figures.service_levels[ServiceLevel.STANDARD] == Ratio(0, 2)
+
+
 def count(contacts: Iterable[Contact], thresholds: Metrics = METRICS) -> Figures:
     return merge((of_contact(contact, thresholds) for contact in contacts), thresholds)
 
@@ -144,16 +153,6 @@ def test_a_transferred_call_is_shown_per_contact_and_per_call() -> None:
     assert figures.aht == Ratio(180, 2)
     assert figures.aht_per_call == Ratio(180, 1)
     assert (figures.calls, figures.offered) == (1, 2)
-
-
-def test_a_caller_handed_over_in_person_is_handled_but_was_never_offered_to_a_queue() -> None:
-    late, second = answered(30, talk_s=40), replace(answered(0, talk_s=20, acw_s=10), attended=True)
-    figures = count([late, second])
-    assert (figures.offered, figures.answered, figures.attended, figures.handled) == (1, 1, 1, 2)
-    assert (figures.aht.numerator, figures.aht.denominator) == (70, 2)
-    assert (figures.asa.value, figures.answer_rate.value) == (30, 1)
-    assert {level.numerator for level in figures.service_levels.values()} == {0}
-    assert figures.past_threshold == 1
 
 
 def test_nothing_divided_by_nothing_has_no_value() -> None:

@@ -86,6 +86,8 @@ def history(dice: random.Random, number: int) -> list[Event]:
         at += timedelta(seconds=dice.choice([0, 3, 7, 15, 30]))
         kind = dice.choice(kinds)
         data = {"reason": dice.choice([*LeftReason]).value, "cause": dice.choice([*EndCause]).value}
+        if kind is E.CONVERSATION_ENDED and dice.random() < 0.3:
+            data["bridge"] = "failed"
         queue = dice.choice(["sales", "support"])
         events.append(Event(kind, at, UUID(int=number), seq, queue=queue, agent="bob", data=data))
         if kind is E.CALL_ENDED:
