@@ -8,8 +8,10 @@ figures of the whole.
 ``offered`` is answered + abandoned + left the queue otherwise. Otherwise is every reason but two: contacts
 that the queue refused because it was full or closed stand beside it in ``refused``. A contact whose call
 broke while the caller waited left the queue otherwise (``failed``): offered, but neither answered nor
-abandoned. A contact that reached an agent is answered whatever became of the call. A caller who still waits
-is not offered yet but ``waiting``. Outcomes are counted per call and a broken call is ``failed`` there.
+abandoned. A contact that reached an agent is answered whatever became of the call. One that an agent
+handed to the next in person (``attended``) is handled by the next, but no queue was offered it. A caller
+who still waits is not offered yet but ``waiting``. Outcomes are counted per call and a broken call is
+``failed`` there.
 
 Within a threshold means up to and including it. Percentiles are nearest-rank: the smallest value that at
 least p % of all values do not exceed.
@@ -68,8 +70,13 @@ class Figures:
 
     @property
     def answered(self) -> int:
-        """Contacts that reached an agent."""
+        """Contacts that reached an agent out of the queue."""
         return len(self.tally.answered)
+
+    @property
+    def attended(self) -> int:
+        """Contacts that one agent handed to the next in person."""
+        return self.tally.attended
 
     @property
     def abandoned(self) -> int:
@@ -196,8 +203,8 @@ class Figures:
 
     @property
     def handled(self) -> int:
-        """Contacts that reached an agent."""
-        return self.answered
+        """Contacts that reached an agent, out of the queue or from the hands of another agent."""
+        return self.answered + self.attended
 
     @property
     def events(self) -> int:

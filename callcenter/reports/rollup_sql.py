@@ -14,6 +14,7 @@ from callcenter.reports.agent_time import KINDS, UNPAID
 
 _TIMES = "offers, ring_us, talk_us, hold_us, acw_us"
 _SUMS = ", ".join(f"sum({name})::bigint AS {name}" for name in _TIMES.split(", "))
+_ATTENDED = "(counted = 'attended')::integer"
 _ROWS = """
       FROM unnest($1::timestamptz[], $2::timestamptz[]) AS span (since, until)
       JOIN callcenter.{table} AS one ON one.{at} >= span.since AND one.{at} < span.until
@@ -27,11 +28,11 @@ def _contact_rows(at: str) -> str:
 def _queues(at: str) -> str:
     return f"""
 WITH cell AS (
-    SELECT start AS at, queue, {_TIMES}, answered, abandoned, others
+    SELECT start AS at, queue, attended, {_TIMES}, answered, abandoned, others
       FROM callcenter.rollup_queue
      WHERE start = ANY ($4::timestamptz[])
     UNION ALL
-    SELECT {at}, queue, {_TIMES},
+    SELECT {at}, queue, {_ATTENDED}, {_TIMES},
            CASE counted WHEN 'answered' THEN int8send(wait_us) END,
            CASE counted WHEN 'abandoned' THEN int8send(wait_us) END,
            CASE counted WHEN 'left' THEN int8send(wait_us) END{_contact_rows(at)}
@@ -39,8 +40,8 @@ WITH cell AS (
 ), placed AS (
     SELECT width_bucket(at, $5::timestamptz[]) - 1 AS place, * FROM cell WHERE $3::text IS NULL OR queue = $3
 )
-SELECT place, queue, {_SUMS}, string_agg(answered, '') AS answered, string_agg(abandoned, '') AS abandoned,
-       string_agg(others, '') AS others
+SELECT place, queue, sum(attended)::bigint AS attended, {_SUMS}, string_agg(answered, '') AS answered,
+       string_agg(abandoned, '') AS abandoned, string_agg(others, '') AS others
   FROM placed
  GROUP BY GROUPING SETS ((place), (queue))
 """
@@ -67,14 +68,15 @@ SELECT place, queue, counted, reason, sum(contacts)::bigint AS contacts
 def _agents(at: str) -> str:
     return f"""
 WITH cell AS (
-    SELECT agent, queue, {_TIMES}, answered
+    SELECT agent, queue, attended, {_TIMES}, answered
       FROM callcenter.rollup_agent
      WHERE start = ANY ($4::timestamptz[]) AND ($3::text IS NULL OR queue = $3)
     UNION ALL
-    SELECT agent, queue, {_TIMES}, int8send(wait_us){_contact_rows(at)}
-       AND counted = 'answered' AND agent IS NOT NULL AND ($3::text IS NULL OR queue = $3)
+    SELECT agent, queue, {_ATTENDED}, {_TIMES},
+           CASE counted WHEN 'answered' THEN int8send(wait_us) END{_contact_rows(at)}
+       AND counted IN ('answered', 'attended') AND agent IS NOT NULL AND ($3::text IS NULL OR queue = $3)
 )
-SELECT agent, queue, {_SUMS}, string_agg(answered, '') AS answered
+SELECT agent, queue, sum(attended)::bigint AS attended, {_SUMS}, string_agg(answered, '') AS answered
   FROM cell
  GROUP BY agent, queue
 """
@@ -184,8 +186,8 @@ ADD_DAY = (
 )
 ADD_CELLS = (
     f"""
-INSERT INTO callcenter.rollup_queue (start, queue, {_TIMES}, answered, abandoned, others)
-SELECT $1, queue, {_SUMS},
+INSERT INTO callcenter.rollup_queue (start, queue, attended, {_TIMES}, answered, abandoned, others)
+SELECT $1, queue, sum({_ATTENDED}), {_SUMS},
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'answered'), ''),
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'abandoned'), ''),
        coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'left'), '')
@@ -201,10 +203,11 @@ SELECT $1, queue, counted, reason, count(*)
  GROUP BY queue, counted, reason
 """,
     f"""
-INSERT INTO callcenter.rollup_agent (start, agent, queue, {_TIMES}, answered)
-SELECT $1, agent, queue, {_SUMS}, string_agg(int8send(wait_us), '')
+INSERT INTO callcenter.rollup_agent (start, agent, queue, attended, {_TIMES}, answered)
+SELECT $1, agent, queue, sum({_ATTENDED}), {_SUMS},
+       coalesce(string_agg(int8send(wait_us), '') FILTER (WHERE counted = 'answered'), '')
   FROM callcenter.report_contact
- WHERE entered_at >= $1 AND entered_at < $2 AND counted = 'answered' AND agent IS NOT NULL
+ WHERE entered_at >= $1 AND entered_at < $2 AND counted IN ('answered', 'attended') AND agent IS NOT NULL
  GROUP BY agent, queue
 """,
     """

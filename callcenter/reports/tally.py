@@ -20,7 +20,7 @@ REFUSALS = frozenset({LeftReason.FULL, LeftReason.CLOSED})
 ABANDONS = frozenset({Outcome.ABANDONED, Outcome.SHORT_ABANDONED})
 
 SUMS = (
-    "waiting", "offers", "ring_us", "talk_us", "hold_us", "acw_us",
+    "attended", "waiting", "offers", "ring_us", "talk_us", "hold_us", "acw_us",
     "calls", "open_calls", "bridged_calls", "bridged_us", "ivr_us",
     "occupied_us", "available_us", "unavailable_us", "paid_us",
 )  # fmt: skip
@@ -32,6 +32,7 @@ class Counted(StrEnum):
     """As what a contact counts."""
 
     ANSWERED = "answered"
+    ATTENDED = "attended"  # handled, but handed over in person: no queue was offered it
     ABANDONED = "abandoned"
     LEFT = "left"  # neither answered nor by hanging up: offered all the same
     REFUSED = "refused"  # beside the offered
@@ -42,7 +43,7 @@ def counted_as(contact: Contact) -> Counted:
     """Each contact counts as one thing."""
     match contact.ended:
         case ContactEnd.ANSWERED:
-            return Counted.ANSWERED
+            return Counted.ATTENDED if contact.attended else Counted.ANSWERED
         case ContactEnd.ABANDONED:
             return Counted.ABANDONED
         case ContactEnd.OPEN:
@@ -69,6 +70,7 @@ class Tally:
     that the caller broke off while waiting; ``outcomes`` are those of the other calls.
     """
 
+    attended: int = 0
     waiting: int = 0
     offers: int = 0
     ring_us: int = 0
@@ -98,6 +100,8 @@ class Tally:
         match counted_as(contact):
             case Counted.ANSWERED:
                 self.answered.add(wait_us)
+            case Counted.ATTENDED:
+                self.attended += 1
             case Counted.ABANDONED:
                 self.abandoned.add(wait_us)
             case Counted.REFUSED:

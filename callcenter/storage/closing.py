@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from callcenter.events import EndCause, Event, EventType, Outcome
 
@@ -13,6 +14,8 @@ _OPENED_BY = {
     EventType.AGENT_CONNECTED: "conversation",
     EventType.HOLD_STARTED: "hold",
     EventType.ACW_STARTED: "wrap_up",
+    EventType.CONSULT_STARTED: "consult",
+    EventType.MONITOR_STARTED: "monitor",
     EventType.CALL_STARTED: "call",
 }
 _CLOSED_BY = {
@@ -23,12 +26,16 @@ _CLOSED_BY = {
     EventType.CONVERSATION_ENDED: "conversation",
     EventType.HOLD_ENDED: "hold",
     EventType.ACW_ENDED: "wrap_up",
+    EventType.CONSULT_ENDED: "consult",
+    EventType.MONITOR_ENDED: "monitor",
     EventType.CALL_ENDED: "call",
 }
 _PER_AGENT = frozenset({"offer", "wrap_up"})
 # In the order in which a living process would have written them.
 _ENDS = {
     "offer": (EventType.OFFER_CANCELLED, {"reason": DIED}),
+    "consult": (EventType.CONSULT_ENDED, {"result": "failed"}),
+    "monitor": (EventType.MONITOR_ENDED, {}),
     "hold": (EventType.HOLD_ENDED, {}),
     "conversation": (EventType.CONVERSATION_ENDED, {"by": "system"}),
     "wrap_up": (EventType.ACW_ENDED, {"disposition": ""}),
@@ -50,7 +57,7 @@ def closing_events(events: Sequence[Event], seen_at: datetime | None, now: datet
     at = max(last.at, min(seen_at, now)) if seen_at is not None else last.at
     parts = _open_parts(ordered)
     found = [
-        replace(began, type=type_, at=at, data=data, event_id=None)
+        replace(began, type=type_, at=at, data=data | _kept(began), event_id=None)
         for part, (type_, data) in _ENDS.items()
         for (open_part, _), began in parts.items()
         if open_part == part
@@ -59,7 +66,7 @@ def closing_events(events: Sequence[Event], seen_at: datetime | None, now: datet
 
 
 def _open_parts(events: Sequence[Event]) -> dict[tuple[str, str | None], Event]:
-    """What has begun and not ended, by part and, where several agents may be at it, by agent."""
+    """What has begun and not ended, by part and, where several may be at it, by agent or user."""
     parts: dict[tuple[str, str | None], Event] = {}
     for event in events:
         if part := _OPENED_BY.get(event.type):
@@ -70,4 +77,8 @@ def _open_parts(events: Sequence[Event]) -> dict[tuple[str, str | None], Event]:
 
 
 def _whose(part: str, event: Event) -> str | None:
-    return event.agent if part in _PER_AGENT else None
+    return event.data.get("user") if part == "monitor" else event.agent if part in _PER_AGENT else None
+
+
+def _kept(began: Event) -> dict[str, Any]:
+    return {"user": began.data.get("user")} if began.type is EventType.MONITOR_STARTED else {}

@@ -217,6 +217,7 @@ class Contact(Answer):
     talk_s: Seconds
     hold_s: Seconds
     acw_s: Seconds
+    attended: bool
 
 
 class Timeline(Answer):

@@ -160,13 +160,13 @@ def new_program(folder: Path, **settings: Any) -> Program:
 
 
 @contextmanager
-def running(**settings: Any) -> Iterator[Program]:
+def running(*arguments: str, **settings: Any) -> Iterator[Program]:
     """One running installation for all tests of a module; nothing of it is left at the end."""
     # Not pytest's folder: under root each run closes that one to the account of the embedded database.
     with TemporaryDirectory(prefix="callcenter-test-") as folder:
         program = new_program(Path(folder), **settings)
         try:
-            program.start()
+            program.start(*arguments)
             yield program
             assert program.stop() == 0
         finally:

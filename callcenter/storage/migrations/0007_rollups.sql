@@ -47,7 +47,7 @@ CREATE TABLE callcenter.report_contact (
     direction    text NOT NULL,
     queue        text NOT NULL,
     agent        text,
-    counted      text NOT NULL CHECK (counted IN ('answered', 'abandoned', 'left', 'refused')),
+    counted      text NOT NULL CHECK (counted IN ('answered', 'attended', 'abandoned', 'left', 'refused')),
     reason       text,                      -- why it left or was refused
     entered_at   timestamptz NOT NULL,
     left_at      timestamptz NOT NULL,      -- the queue: for an agent, by hanging up, or otherwise
@@ -77,6 +77,7 @@ CREATE TABLE callcenter.rollup_day (
 CREATE TABLE callcenter.rollup_queue (
     start     timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
     queue     text NOT NULL,
+    attended  bigint NOT NULL,              -- handed over in person, so not offered
     offers    bigint NOT NULL,
     ring_us   bigint NOT NULL,
     talk_us   bigint NOT NULL,
@@ -101,6 +102,7 @@ CREATE TABLE callcenter.rollup_agent (
     start    timestamptz NOT NULL REFERENCES callcenter.rollup_day ON DELETE CASCADE,
     agent    text NOT NULL,
     queue    text NOT NULL,
+    attended bigint NOT NULL,
     offers   bigint NOT NULL,
     ring_us  bigint NOT NULL,
     talk_us  bigint NOT NULL,

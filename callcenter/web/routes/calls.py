@@ -190,4 +190,5 @@ def _contact(contact: Contact) -> models.Contact:
         talk_s=contact.talk_s,
         hold_s=contact.hold_s,
         acw_s=contact.acw_s,
+        attended=contact.attended,
     )

@@ -69,6 +69,15 @@ def call(outcome: Outcome | None, *contacts: Contact, ivr_s: float = 0) -> Timel
     )
 
 
+def test_a_contact_from_the_hands_of_an_agent_is_handled_but_was_never_offered() -> None:
+    taken_over = replace(answered(0, talk_s=40, acw_s=20), attended=True)
+    figures = count([answered(30, talk_s=100, hold_s=20, acw_s=0), abandoned(50), taken_over])
+    assert (figures.offered, figures.answered, figures.handled) == (2, 1, 2)
+    assert figures.aht.value == (100 + 20 + 40 + 20) / 2
+    assert figures.asa.value == 30
+    assert figures.service_levels[ServiceLevel.STANDARD] == Ratio(0, 2)
+
+
 def count(contacts: Iterable[Contact], thresholds: Metrics = METRICS) -> Figures:
     return merge((of_contact(contact, thresholds) for contact in contacts), thresholds)
 

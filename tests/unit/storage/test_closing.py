@@ -97,6 +97,20 @@ def test_two_agents_who_wrap_up_at_once_are_both_ended() -> None:
     ]
 
 
+def test_a_consult_and_every_supervisor_are_ended() -> None:
+    before = (T.CALL_STARTED, T.AGENT_CONNECTED, T.MONITOR_STARTED, T.MONITOR_STARTED, T.MONITOR_ENDED)
+    events = history(*before, T.HOLD_STARTED, T.CONSULT_STARTED)
+    for place, user in ((2, "eve"), (3, "joe"), (4, "joe")):
+        events[place] = replace(events[place], data={"user": user})
+    closing = closing_events(events, None, START + timedelta(hours=1))
+    assert [(event.type, dict(event.data)) for event in closing[:4]] == [
+        (T.CONSULT_ENDED, {"result": "failed"}),
+        (T.MONITOR_ENDED, {"user": "eve"}),
+        (T.HOLD_ENDED, {}),
+        (T.CONVERSATION_ENDED, {"by": "system"}),
+    ]
+
+
 def test_what_is_closed_stays_closed() -> None:
     events = history(T.CALL_STARTED, T.AGENT_CONNECTED, T.HOLD_STARTED)
     events += closing_events(events, None, START + timedelta(hours=1))

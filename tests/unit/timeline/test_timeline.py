@@ -117,6 +117,91 @@ def test_a_transfer_gives_a_second_contact_and_each_agent_his_own_wrap_up() -> N
     ]
 
 
+ASKED = (
+    *TALKING,
+    (41, E.HOLD_STARTED, {"queue": "sales", "agent": "bob"}),
+    (41, E.CONSULT_STARTED, {"queue": "sales", "agent": "bob", "to": "billing", "kind": "queue"}),
+)
+
+
+def test_an_attended_transfer_gives_the_second_agent_a_contact_that_nobody_waited_for() -> None:
+    call = build(
+        log(
+            *ASKED,
+            (61, E.CONSULT_ENDED, {"agent": "bob", "result": "completed"}),
+            (61, E.TRANSFER_ATTENDED, {"agent": "bob", "to": "billing", "kind": "queue"}),
+            (61, E.HOLD_ENDED, {"agent": "bob"}),
+            (61, E.CONVERSATION_ENDED, {"agent": "bob", "by": "transfer"}),
+            (61, E.ACW_STARTED, {"agent": "bob"}),
+            (61, E.AGENT_CONNECTED, {"queue": "billing", "agent": "cy"}),
+            (66, E.ACW_ENDED, {"agent": "bob"}),
+            (81, E.CONVERSATION_ENDED, {"agent": "cy", "by": "customer"}),
+            (81, E.ACW_STARTED, {"agent": "cy"}),
+            ended("caller_hangup", 81),
+            (85, E.ACW_ENDED, {"agent": "cy"}),
+        ),
+        None,
+    )
+    first, second = call.contacts
+    assert (first.agent, first.wait_s, first.talk_s, first.hold_s, first.acw_s) == ("bob", 20, 10, 20, 5)
+    assert (second.queue, second.agent, second.attended, second.ended) == (
+        "billing",
+        "cy",
+        True,
+        ContactEnd.ANSWERED,
+    )
+    assert (second.wait_s, second.talk_s, second.hold_s, second.acw_s) == (0, 20, 0, 4)
+    assert (second.entered_at, second.connected_at) == (at(61), at(61))
+    assert call.outcome is Outcome.ANSWERED
+
+
+def test_a_consult_that_comes_to_nothing_is_time_on_hold() -> None:
+    call = build(
+        log(
+            *ASKED,
+            (51, E.CONSULT_ENDED, {"agent": "bob", "result": "cancelled"}),
+            (51, E.HOLD_ENDED, {"agent": "bob"}),
+            (71, E.CONVERSATION_ENDED, {"agent": "bob", "by": "agent"}),
+            ended("agent_hangup", 71),
+        ),
+        None,
+    )
+    (contact,) = call.contacts
+    assert (contact.talk_s, contact.hold_s, contact.wait_s) == (30, 10, 20)
+
+
+def test_supervisors_change_no_time() -> None:
+    watched = log(
+        *TALKING,
+        (35, E.MONITOR_STARTED, {"agent": "bob", "user": "eve", "mode": "listen"}),
+        (36, E.MONITOR_CHANGED, {"agent": "bob", "user": "eve", "mode": "barge"}),
+        (40, E.MONITOR_ENDED, {"agent": "bob", "user": "eve"}),
+        (51, E.CONVERSATION_ENDED, {"agent": "bob", "by": "agent"}),
+        ended("agent_hangup", 51),
+    )
+    alone = [event for event in watched if not event.type.value.startswith("monitor")]
+    assert build(watched, None) == build(alone, None)
+
+
+def test_an_agent_lost_at_once_was_no_answer_and_the_wait_goes_on() -> None:
+    lost = (34, E.CONVERSATION_ENDED, {"agent": "bob", "by": "system", "bridge": "failed"})
+    again = (
+        (40, E.OFFER_SENT, {"queue": "sales", "agent": "cy"}),
+        (45, E.OFFER_ACCEPTED, {"queue": "sales", "agent": "cy"}),
+        (46, E.AGENT_CONNECTED, {"queue": "sales", "agent": "cy"}),
+        (66, E.CONVERSATION_ENDED, {"agent": "cy", "by": "agent"}),
+        ended("agent_hangup", 66),
+    )
+    (contact,) = build(log(*TALKING, lost, *again), None).contacts
+    assert (contact.agent, contact.wait_s, contact.talk_s, contact.offers) == ("cy", 35, 20, 3)
+    assert (contact.ring_s, contact.connected_at) == (14, at(46))
+    gave_up = (50, E.QUEUE_ABANDONED, {"queue": "sales", "position": 1, "original_position": 3})
+    call = build(log(*TALKING, lost, gave_up, ended("caller_hangup", 50)), None)
+    (contact,) = call.contacts
+    assert (contact.ended, contact.agent, contact.wait_s) == (ContactEnd.ABANDONED, None, 39)
+    assert call.outcome is Outcome.ABANDONED
+
+
 def test_an_agent_who_gets_the_same_caller_again_has_two_wrap_ups() -> None:
     call = build(
         log(
