@@ -76,7 +76,7 @@ class Today:
         self._zone = reporting_zone(thresholds.timezone)
         self._start: datetime | None = None
         self._waiting: dict[UUID | None, tuple[str, datetime]] = {}
-        self._talking: set[UUID | None] = set()
+        self._talking: dict[UUID | None, tuple[str, datetime, timedelta]] = {}
         self._figures: dict[str, DayFigures] = {}
 
     @property
@@ -97,11 +97,12 @@ class Today:
         match event.type:
             case E.QUEUE_ENTERED:
                 self._over(event, _End.LEFT)
-                self._talking.discard(call)
+                self._talking.pop(call, None)
                 self._waiting[call] = event.queue or "", event.at
             case E.AGENT_CONNECTED if call in self._waiting:
+                queue, entered_at = self._waiting[call]
+                self._talking[call] = queue, entered_at, event.at - entered_at
                 self._over(event, _End.ANSWERED)
-                self._talking.add(call)
             case E.QUEUE_ABANDONED:
                 self._over(event, _End.ABANDONED)
             case E.QUEUE_LEFT if call in self._waiting:
@@ -109,16 +110,27 @@ class Today:
             case E.QUEUE_LEFT if event.queue and reason in _AT_THE_DOOR and call not in self._talking:
                 self._count(event.queue, event.at, timedelta(), _turned_away(reason))
             case E.CONVERSATION_ENDED:
-                self._talking.discard(call)
+                talked = self._talking.pop(call, None)
+                if talked is not None and event.data.get("bridge") == "failed":
+                    self._waits_again(call, *talked)
             case E.CALL_ENDED:
                 self._over(event, _CUT_OFF.get(event.data.get("cause", ""), _End.LEFT))
-                self._talking.discard(call)
+                self._talking.pop(call, None)
 
     def _over(self, event: Event, end: _End) -> None:
         waited = self._waiting.pop(event.call_id, None)
         if waited is not None:
             queue, entered_at = waited
             self._count(queue, entered_at, event.at - entered_at, end)
+
+    def _waits_again(self, call: UUID | None, queue: str, entered_at: datetime, wait: timedelta) -> None:
+        """The agent was lost as soon as connected: nobody was answered, and the wait has gone on."""
+        self._waiting[call] = queue, entered_at
+        if self._start is not None and entered_at >= self._start:
+            figures = self._figures[queue]
+            figures.offered -= 1
+            figures.answered -= 1
+            figures.answered_in_time -= wait.total_seconds() <= self._thresholds.service_level_s
 
     def _count(self, queue: str, entered_at: datetime, wait: timedelta, end: _End) -> None:
         if self._start is None or entered_at < self._start or end is _End.REFUSED:
