@@ -11,6 +11,8 @@ from callcenter.media.g711 import pcm16_to_ulaw
 from callcenter.media.resample import to_8khz
 from callcenter.simulator import ears
 from callcenter.simulator.line import Line
+from callcenter.simulator.playback import is_voiced
+from callcenter.simulator.speech import FRAME_BYTES, RATE_HZ
 from callcenter.simulator.truth import Spoken
 from callcenter.simulator.world import Meeting, World, any_set
 
@@ -117,11 +119,11 @@ class Talker:
         """What the service does next, by ear: first its prompt falls silent, then something begins."""
         loop, line = asyncio.get_running_loop(), self._line
         await self.hear_out(_QUIET_FRAMES, _QUIET_WITHIN_S)
-        before, until = line.voiced_frames, loop.time() + _REACTION_WITHIN_S
+        before, since = line.voiced_frames, loop.time()
         while line.voiced_frames == before:
-            if await self.pause(_LOOK_EVERY_S) or loop.time() > until:
+            if await self.pause(_LOOK_EVERY_S) or loop.time() > since + _REACTION_WITHIN_S:
                 return Reaction.NOTHING
-        began = loop.time()
+        began = since + _first_sound_s(line.heard(since, loop.time()))
         self.reacted_at = self._world.epoch + began
         await any_set(_LISTEN_S, self._meeting.joined, self._meeting.call.ended)
         heard = line.heard(began - _LEAD_S, loop.time())
@@ -135,6 +137,14 @@ class Talker:
         else:
             is_taken = ears.is_music(line.heard(began, began + _MUSIC_S))
         return Reaction.TAKEN if is_taken else Reaction.AGAIN
+
+
+def _first_sound_s(ulaw: bytes) -> float:
+    """When the first frame with a sound in it begins."""
+    starts = range(0, len(ulaw), FRAME_BYTES)
+    return next(
+        (at / RATE_HZ for at in starts if is_voiced(ulaw[at : at + FRAME_BYTES])), len(ulaw) / RATE_HZ
+    )
 
 
 @cache
