@@ -57,7 +57,7 @@ class EventType(StrEnum):
     HOLD_ENDED = "hold.ended"
     CONVERSATION_ENDED = "conversation.ended"  # by: customer | agent | system | transfer
     ACW_STARTED = "acw.started"
-    ACW_ENDED = "acw.ended"  # disposition, resolved: whether the agent says so; null where not said
+    ACW_ENDED = "acw.ended"  # disposition; resolved: whether it is, where the agent says so
 
     AGENT_STATE = "agent.state"  # from, to, reason
 

@@ -75,7 +75,10 @@ class CallSession:
     async def command(self, name: str, arguments: Mapping[str, str]) -> None:
         """Ask the call to do something; raises ``TransitionError`` if its state does not allow it."""
         if name == "disposition":
-            self._wrap_ups.note(arguments["agent"], arguments["disposition"])
+            resolved = arguments.get("resolved")
+            self._wrap_ups.note(
+                arguments["agent"], arguments["disposition"], None if resolved is None else resolved == "true"
+            )
             return
         command = Command(name, arguments, asyncio.get_running_loop().create_future())
         if self.state is CallState.ENDED:

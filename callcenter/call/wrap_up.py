@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 from uuid import UUID
 
 from callcenter.acd.dispatcher import Dispatcher
@@ -27,7 +28,7 @@ class WrapUps:
         self._dispatcher = dispatcher
         self._taken: dict[UUID, Connected] = {}
         self._begun: set[UUID] = set()
-        self._dispositions: dict[str, str] = {}
+        self._dispositions: dict[str, dict[str, Any]] = {}
 
     def take(self, connected: Connected) -> None:
         """Answer for an agent from now on; said before anything is waited for."""
@@ -59,9 +60,10 @@ class WrapUps:
         finally:
             await self.free(connected)
 
-    def note(self, agent_id: str, disposition: str) -> None:
-        """Keep what an agent calls the result of the conversation."""
-        self._dispositions[agent_id] = disposition
+    def note(self, agent_id: str, disposition: str, resolved: bool | None) -> None:
+        """Keep what an agent calls the result of the conversation, and whether that resolves the matter."""
+        said = {} if resolved is None else {"resolved": resolved}
+        self._dispositions[agent_id] = {"disposition": disposition, **said}
 
     async def let_go(self) -> None:
         """Free the agents that are left: the call was cancelled, or has failed."""
@@ -105,5 +107,5 @@ class WrapUps:
             EventType.ACW_ENDED,
             queue=connected.queue.name,
             agent=offer.agent_id,
-            disposition=self._dispositions.pop(offer.agent_id, ""),
+            **self._dispositions.pop(offer.agent_id, {"disposition": ""}),
         )

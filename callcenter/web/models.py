@@ -144,11 +144,15 @@ class AgentEvent(StrEnum):
 
 
 class AgentStateBody(Body):
-    """A change of an agent's state; ``ready`` during wrap-up ends it with the ``disposition``."""
+    """A change of an agent's state; ``ready`` during wrap-up ends it with the ``disposition``.
+
+    ``resolved`` says whether the customer's matter is.
+    """
 
     event: Annotated[AgentEvent, Field(strict=False)]
     reason: Annotated[Text, Field(max_length=100)] = ""
     disposition: Annotated[Text, Field(max_length=100)] = ""
+    resolved: bool | None = None
 
     @model_validator(mode="after")
     def _belongs(self) -> Self:
@@ -156,6 +160,8 @@ class AgentStateBody(Body):
             raise ValueError("a reason belongs to the event break")
         if self.disposition and self.event is not AgentEvent.READY:
             raise ValueError("a disposition belongs to the event ready")
+        if self.resolved is not None and self.event is not AgentEvent.READY:
+            raise ValueError("resolved belongs to the event ready")
         return self
 
 

@@ -14,7 +14,8 @@ class CallControl(Protocol):
         with ``mode`` ``blind`` or ``warm``; ``complete_transfer``, ``cancel_transfer``; ``monitor``
         (``user``, ``mode``, and ``agent``, ``gateway``, ``address`` of the user's telephone),
         ``unmonitor`` (``user``);
-        ``disposition`` (``agent`` and ``disposition``, what the agent calls the result).
+        ``disposition`` (``agent`` and ``disposition``, what the agent calls the result; ``resolved``,
+        ``true`` or ``false``, where the agent says whether it is).
 
         Raises ``NotFoundError`` for a call that is not open and ``TransitionError`` where the call's
         state does not allow the command.

@@ -83,16 +83,19 @@ class AgentRoutes:
         agent_id = name_of(request, "agent")
         principal_of(request).require_agent(agent_id)
         body = parse_body(models.AgentStateBody, await request.read(), request.content_type)
-        if body.disposition:
-            await self._note_disposition(agent_id, body.disposition)
+        if body.disposition or body.resolved is not None:
+            await self._note_disposition(agent_id, body)
         await self._roster.signal(agent_id, _EVENTS[body.event], body.reason)
         return answer(_agent(await self._agents.get(agent_id), principal_of(request)))
 
-    async def _note_disposition(self, agent_id: str, disposition: str) -> None:
+    async def _note_disposition(self, agent_id: str, body: models.AgentStateBody) -> None:
         agent = await self._agents.get(agent_id)
         if agent.state != AgentState.WRAP_UP or agent.call_id is None:
             raise TransitionError("a disposition can be given during wrap-up only")
-        await self._control.control(agent.call_id, "disposition", agent=agent_id, disposition=disposition)
+        said = {} if body.resolved is None else {"resolved": str(body.resolved).lower()}
+        await self._control.control(
+            agent.call_id, "disposition", agent=agent_id, disposition=body.disposition, **said
+        )
 
 
 def _agent(record: AgentRecord, principal: Principal) -> models.Agent:

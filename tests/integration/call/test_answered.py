@@ -87,7 +87,10 @@ async def test_an_agent_is_free_before_the_last_words_are_recognized(
     assert "transcript.segment" in center.types()
 
 
-async def test_the_result_of_a_call_can_be_noted_after_its_end(open_center: Any) -> None:
+@pytest.mark.parametrize("resolved", [None, "true", "false"])
+async def test_the_result_of_a_call_can_be_noted_after_its_end(
+    open_center: Any, database: Any, resolved: str | None
+) -> None:
     center = await open_center(wrap_up_s=60)
     await center.agent()
     caller = await center.call()
@@ -96,10 +99,16 @@ async def test_the_result_of_a_call_can_be_noted_after_its_end(open_center: Any)
     caller.hang_up()
     await center.until("wrap_up")
     await center.stored("call.ended")
-    await center.relay.control(call_id, "disposition", agent="alice", disposition="sold")
+    said = {} if resolved is None else {"resolved": resolved}
+    await center.relay.control(call_id, "disposition", agent="alice", disposition="sold", **said)
     await center.roster.signal("alice", AgentEvent.READY)
     await center.over()
-    assert center.events[-1].data == {"disposition": "sold"}
+    expected = None if resolved is None else resolved == "true"
+    assert center.events[-1].data == {"disposition": "sold", **({"resolved": expected} if said else {})}
+    await center.stored("acw.ended")
+    row = await database.fetchrow("SELECT topic, queued_at, agent_resolved FROM callcenter.call")
+    assert (row["topic"], row["agent_resolved"]) == (center.events[-1].queue, expected)
+    assert row["queued_at"] is not None
 
 
 async def test_a_cancelled_call_frees_the_agent_who_has_just_been_connected(open_center: Any) -> None:

@@ -62,6 +62,15 @@ async def test_ready_ends_the_wrap_up_with_a_disposition(site: Any) -> None:
     assert site.control.asked == [(call_id, "disposition", {"agent": "ann", "disposition": "sold"})]
 
 
+@pytest.mark.parametrize("resolved", [True, False])
+async def test_ready_says_whether_the_matter_is_resolved(site: Any, resolved: bool) -> None:
+    call_id = await wrapping_up(site)
+    body = {"event": "ready", "resolved": resolved}
+    assert (await site.send("POST", f"{AGENTS}/ann/state", body, "agent"))[0] == 200
+    said = {"agent": "ann", "disposition": "", "resolved": "true" if resolved else "false"}
+    assert site.control.asked == [(call_id, "disposition", said)]
+
+
 async def test_a_disposition_without_a_wrap_up_is_a_conflict(site: Any) -> None:
     body = {"event": "ready", "disposition": "sold"}
     assert (await site.send("POST", f"{AGENTS}/ann/state", body))[0] == 409

@@ -59,6 +59,8 @@ def test_a_wrong_value_names_its_field(raw: bytes, field: str) -> None:
         b'{"event": "reserve"}',
         b'{"event": "ready", "reason": "why"}',
         b'{"event": "sign_in", "disposition": "sold"}',
+        b'{"event": "sign_in", "resolved": true}',
+        b'{"event": "ready", "resolved": "yes"}',
     ],
 )
 def test_an_agent_may_not_say_everything(raw: bytes) -> None:
