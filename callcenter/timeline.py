@@ -9,11 +9,11 @@ the same way as complete ones.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum, auto
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
-from callcenter.contact import Contact, ContactEnd
+from callcenter.contact import IN_CONTACT, Contact, ContactEnd, Entry, Phase
 from callcenter.events import EndCause, Event, EventType, LeftReason, Outcome
 from callcenter.outcome import decide
 
@@ -84,73 +84,18 @@ def outcome_of(events: Sequence[Event], cause: EndCause, short_abandon_s: float 
     return build([*events, end], None, short_abandon_s).outcome or Outcome.FAILED
 
 
-class _Phase(Enum):
-    SETUP = auto()
-    IVR = auto()
-    WAITING = auto()
-    TALKING = auto()
-    HOLDING = auto()
-    RELEASED = auto()  # the conversation is over, or the caller hung up; nothing has followed yet
-    ENDED = auto()
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A contact in the making."""
-
-    queue: str
-    entered_at: datetime
-    known: dict[str, Any] = field(default_factory=dict)  # of a Contact, by field name
-    spent: dict[_Phase, timedelta] = field(default_factory=dict)
-    ringing: dict[str | None, datetime] = field(default_factory=dict)  # agent -> offered at
-    ring: timedelta = _ZERO
-    offers: int = 0
-    acw: timedelta = _ZERO
-    acw_since: datetime | None = None
-
-    def close(self, at: datetime, ended: ContactEnd, **known: Any) -> None:
-        for agent in tuple(self.ringing):
-            self.stop_ringing(agent, at)
-        self.known |= {"ended": ended, "left_at": at} | known
-
-    def stop_ringing(self, agent: str | None, at: datetime) -> None:
-        since = self.ringing.pop(agent, None)
-        if since is not None:
-            self.ring += at - since
-
-    def stop_acw(self, at: datetime) -> None:
-        if self.acw_since is not None:
-            self.acw += at - self.acw_since
-            self.acw_since = None
-
-    def freeze(self, at: datetime) -> Contact:
-        ringing = sum((at - since for since in self.ringing.values()), self.ring)
-        wrapping = at - self.acw_since if self.acw_since is not None else _ZERO
-        return Contact(
-            queue=self.queue,
-            entered_at=self.entered_at,
-            offers=self.offers,
-            wait_s=_seconds(self.spent, _Phase.WAITING),
-            ring_s=ringing.total_seconds(),
-            talk_s=_seconds(self.spent, _Phase.TALKING),
-            hold_s=_seconds(self.spent, _Phase.HOLDING),
-            acw_s=(self.acw + wrapping).total_seconds(),
-            **self.known,
-        )
-
-
 @dataclass(slots=True)
 class _Call:
     """A call in the making: ``take`` every event in order, then ``freeze``."""
 
     started_at: datetime
     at: datetime
-    phase: _Phase = _Phase.SETUP
+    phase: Phase = Phase.SETUP
     answered_at: datetime | None = None
     ended_at: datetime | None = None
     cause: EndCause | None = None
     ivr: timedelta = _ZERO
-    entries: list[_Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     bridged: bool = False
     handed_over: bool = False
     voicemail: bool = False
@@ -198,14 +143,12 @@ class _Call:
 
     def _spend(self, until: datetime) -> None:
         span, self.at = until - self.at, until
-        if self.phase is _Phase.IVR:
+        if self.phase is Phase.IVR:
             self.ivr += span
-        elif self.phase in _IN_CONTACT:
+        elif self.phase in IN_CONTACT:
             spent = self.entries[-1].spent
             spent[self.phase] = spent.get(self.phase, _ZERO) + span
 
-
-_IN_CONTACT = frozenset({_Phase.WAITING, _Phase.TALKING, _Phase.HOLDING})
 
 # What a call's end means for a caller whose wait the log did not end; any other cause is a failure.
 _CUT_OFF: Mapping[EndCause | None, tuple[ContactEnd, LeftReason | None]] = {
@@ -217,10 +160,6 @@ _CUT_OFF: Mapping[EndCause | None, tuple[ContactEnd, LeftReason | None]] = {
     EndCause.TRANSFERRED: (ContactEnd.LEFT, LeftReason.TRANSFER),
 }
 _AT_THE_DOOR = frozenset({LeftReason.FULL, LeftReason.CLOSED, LeftReason.EMPTY})
-
-
-def _seconds(spent: Mapping[_Phase, timedelta], phase: _Phase) -> float:
-    return spent.get(phase, _ZERO).total_seconds()
 
 
 def _member(kind: type[_Member], value: object) -> _Member | None:
@@ -237,7 +176,7 @@ def _pick_up(call: _Call, _event: Event) -> None:
 
 def _enter(call: _Call, event: Event) -> None:
     position = event.data.get("position")
-    entry = _Entry(event.queue or "", call.at)
+    entry = Entry(event.queue or "", call.at)
     entry.known = {"position": position, "original_position": position}
     call.entries.append(entry)
 
@@ -300,9 +239,9 @@ def _take_over(call: _Call, event: Event) -> None:
     """The agent who talked may have handed the caller over in person."""
     if call.handed_over:
         call.handed_over = False
-        call.phase = _Phase.TALKING
+        call.phase = Phase.TALKING
         known = {"attended": True, "position": None, "original_position": None}
-        call.entries.append(_Entry(event.queue or "", call.at, known))
+        call.entries.append(Entry(event.queue or "", call.at, known))
         _connect(call, event)
 
 
@@ -323,9 +262,9 @@ def _wait_again(call: _Call) -> None:
     for name in ("ended", "left_at", "connected_at", "agent", "attended"):
         entry.known.pop(name, None)
     spent = entry.spent
-    spent[_Phase.WAITING] = sum((spent.pop(phase, _ZERO) for phase in _IN_CONTACT), _ZERO)
+    spent[Phase.WAITING] = sum((spent.pop(phase, _ZERO) for phase in IN_CONTACT), _ZERO)
     call.bridged = any(each.known.get("connected_at") for each in call.entries)
-    call.phase = _Phase.WAITING
+    call.phase = Phase.WAITING
 
 
 def _end(call: _Call, event: Event) -> None:
@@ -367,7 +306,7 @@ def _wrapped_up(call: _Call, event: Event) -> None:
         entry.stop_acw(call.at)
 
 
-def _handled_by(call: _Call, agent: str | None) -> _Entry | None:
+def _handled_by(call: _Call, agent: str | None) -> Entry | None:
     """Find the last contact of this agent; after a transfer the first agent wraps up beside the second."""
     handled = [entry for entry in call.entries if entry.known.get("connected_at")]
     own = [entry for entry in handled if agent in (None, entry.known["agent"])]
@@ -375,10 +314,10 @@ def _handled_by(call: _Call, agent: str | None) -> _Entry | None:
 
 
 _Effect = Callable[[_Call, Event], None]
-_Step = tuple[_Phase, _Effect]
+_Step = tuple[Phase, _Effect]
 
 
-def _staying(phase: _Phase, effect: _Effect, types: Iterable[EventType]) -> dict[EventType, _Step]:
+def _staying(phase: Phase, effect: _Effect, types: Iterable[EventType]) -> dict[EventType, _Step]:
     return dict.fromkeys(types, (phase, effect))
 
 
@@ -391,15 +330,15 @@ _ANYWHERE: Mapping[EventType, _Effect] = {
     EventType.ACW_ENDED: _wrapped_up,
 }
 _IN_FLOW: Mapping[EventType, _Step] = {
-    EventType.IVR_ENTERED: (_Phase.IVR, _nothing),
-    EventType.QUEUE_ENTERED: (_Phase.WAITING, _enter),
-    EventType.QUEUE_LEFT: (_Phase.IVR, _turned_away),
-    EventType.CALL_ENDED: (_Phase.ENDED, _end),
+    EventType.IVR_ENTERED: (Phase.IVR, _nothing),
+    EventType.QUEUE_ENTERED: (Phase.WAITING, _enter),
+    EventType.QUEUE_LEFT: (Phase.IVR, _turned_away),
+    EventType.CALL_ENDED: (Phase.ENDED, _end),
 }
 _IN_TALK: Mapping[EventType, _Step] = {
-    EventType.CONVERSATION_ENDED: (_Phase.RELEASED, _part),
-    EventType.QUEUE_ENTERED: (_Phase.WAITING, _talk_over_and_enter),
-    EventType.CALL_ENDED: (_Phase.ENDED, _end_talking),
+    EventType.CONVERSATION_ENDED: (Phase.RELEASED, _part),
+    EventType.QUEUE_ENTERED: (Phase.WAITING, _talk_over_and_enter),
+    EventType.CALL_ENDED: (Phase.ENDED, _end_talking),
 }
 _OFFER_ENDS = (
     EventType.OFFER_ACCEPTED,
@@ -407,23 +346,23 @@ _OFFER_ENDS = (
     EventType.OFFER_NO_ANSWER,
     EventType.OFFER_CANCELLED,
 )
-_STEPS: Mapping[_Phase, Mapping[EventType, _Step]] = {
-    _Phase.SETUP: {**_IN_FLOW, EventType.CALL_ANSWERED: (_Phase.IVR, _pick_up)},
-    _Phase.IVR: _IN_FLOW,
-    _Phase.WAITING: {
-        EventType.QUEUE_ANNOUNCED: (_Phase.WAITING, _announce),
-        EventType.OFFER_SENT: (_Phase.WAITING, _offer),
-        **_staying(_Phase.WAITING, _offer_over, _OFFER_ENDS),
-        EventType.AGENT_CONNECTED: (_Phase.TALKING, _connect),
-        EventType.QUEUE_ABANDONED: (_Phase.RELEASED, _abandon),
-        EventType.QUEUE_LEFT: (_Phase.IVR, _leave),
-        EventType.QUEUE_ENTERED: (_Phase.WAITING, _move),
-        EventType.CALL_ENDED: (_Phase.ENDED, _end_waiting),
+_STEPS: Mapping[Phase, Mapping[EventType, _Step]] = {
+    Phase.SETUP: {**_IN_FLOW, EventType.CALL_ANSWERED: (Phase.IVR, _pick_up)},
+    Phase.IVR: _IN_FLOW,
+    Phase.WAITING: {
+        EventType.QUEUE_ANNOUNCED: (Phase.WAITING, _announce),
+        EventType.OFFER_SENT: (Phase.WAITING, _offer),
+        **_staying(Phase.WAITING, _offer_over, _OFFER_ENDS),
+        EventType.AGENT_CONNECTED: (Phase.TALKING, _connect),
+        EventType.QUEUE_ABANDONED: (Phase.RELEASED, _abandon),
+        EventType.QUEUE_LEFT: (Phase.IVR, _leave),
+        EventType.QUEUE_ENTERED: (Phase.WAITING, _move),
+        EventType.CALL_ENDED: (Phase.ENDED, _end_waiting),
     },
-    _Phase.TALKING: {**_IN_TALK, EventType.HOLD_STARTED: (_Phase.HOLDING, _nothing)},
-    _Phase.HOLDING: {**_IN_TALK, EventType.HOLD_ENDED: (_Phase.TALKING, _nothing)},
-    _Phase.RELEASED: {**_IN_FLOW, EventType.AGENT_CONNECTED: (_Phase.RELEASED, _take_over)},
-    _Phase.ENDED: {},
+    Phase.TALKING: {**_IN_TALK, EventType.HOLD_STARTED: (Phase.HOLDING, _nothing)},
+    Phase.HOLDING: {**_IN_TALK, EventType.HOLD_ENDED: (Phase.TALKING, _nothing)},
+    Phase.RELEASED: {**_IN_FLOW, EventType.AGENT_CONNECTED: (Phase.RELEASED, _take_over)},
+    Phase.ENDED: {},
 }
 
 RELEVANT = frozenset(_ANYWHERE).union(*_STEPS.values(), {EventType.CALL_STARTED})

@@ -1,4 +1,4 @@
-"""A telephone that is rung for a call: a second agent's, a supervisor's."""
+"""A telephone that is rung for a call: an agent's, a second agent's, a supervisor's."""
 
 import asyncio
 import logging
@@ -69,11 +69,11 @@ class Ringing:
     def answered(self, party: Party) -> None:
         """Stop waiting: the leg has come in."""
         self.party = party
-        self._stop()
+        self.stop()
 
     def drop(self) -> None:
         """Give the telephone up, answered or not; may be called twice."""
-        self._stop()
+        self.stop()
         if self._is_dropped:
             return
         self._is_dropped = True
@@ -83,7 +83,8 @@ class Ringing:
         if self._call_ref:
             spawn(self._hang_up(), name=f"hanging up a telephone for call {call_id}")
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Wait for the telephone no longer; may be called twice."""
         self._context.expected_agents.discard(self.reference)
         if self._timer is not None:
             self._timer.cancel()

@@ -264,7 +264,7 @@ async def test_who_wants_to_be_called_back_leaves_the_line_by_a_key(open_center:
     await center.hears_of("queue.left")
     left = next(e for e in center.events if e.type.value == "queue.left")
     assert left.data == {"reason": "callback"}
-    assert await center.line.entries() == []
+    await center.in_line(0)
     caller.hang_up()
     await center.over()
     assert center.events[-1].data["outcome"] == "callback_requested"
