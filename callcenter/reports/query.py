@@ -15,16 +15,15 @@ from callcenter.errors import NotFoundError
 from callcenter.events import Event, Outcome
 from callcenter.reports import rollup_sql
 from callcenter.reports.intervals import Interval, Window, parse_interval
-from callcenter.reports.rows import by_call, event_of
+from callcenter.reports.rows import by_call, call_by_call, event_of
 from callcenter.reports.summary import Count, CountBy, Summary
 from callcenter.reports.tally import Counted
 from callcenter.storage.migrate import Migrations
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT, Timeline, build
 
-# So many rows make 3 ms of folding at a time; a report by itself has nobody to wait for.
+# So many rows make 3 ms of folding at a time.
 PREFETCH = 250
-PREFETCH_ALONE = 5000
 
 # A call that began up to a day before the range may still have entered a queue within it.
 CALLS = """
@@ -39,6 +38,16 @@ SELECT event.event_id, event.at, event.type, event.call_id, event.seq, event.cha
    AND ($4::text IS NULL OR EXISTS (
            SELECT FROM callcenter.event AS entry
             WHERE entry.call_id = call.call_id AND entry.queue = $4))
+ ORDER BY call.started_at, call.call_id, event.seq
+"""
+
+# The same of calls that began in [$1, $2), wherever they ended.
+BEGUN = """
+SELECT event.event_id, event.at, event.type, event.call_id, event.seq, event.chain_id,
+       event.queue, event.agent, event.leg, event.data
+  FROM callcenter.call
+  JOIN callcenter.event USING (call_id)
+ WHERE call.started_at >= $1 AND call.started_at < $2 AND event.type = ANY ($3)
  ORDER BY call.started_at, call.call_id, event.seq
 """
 
@@ -161,10 +170,7 @@ class Reports:
         async with self._database.snapshot() as connection:
             now = question.now or await connection.fetchval("SELECT now()")
             types = [kind.value for kind in RELEVANT]
-            rows = connection.cursor(
-                CALLS, question.since, question.until, types, question.queue, prefetch=PREFETCH_ALONE
-            )
-            async for events in by_call(rows):
+            async for events in call_by_call(connection, BEGUN, question.since, question.until, types):
                 count.add(build(events, now))
             if question.queue is None:
                 states = await connection.fetch(AGENT_STATES, question.since, question.until)

@@ -6,14 +6,13 @@ Nothing waits for it: reports fold for themselves what is still marked.
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from callcenter.events import Event
 from callcenter.reports.intervals import Interval, Window, midnight, windows
 from callcenter.reports.projection import CALL_COLUMNS, CONTACT_COLUMNS, Projection, project
 from callcenter.reports.rollup_sql import ADD_CELLS, ADD_DAY, ADD_TIME
@@ -21,7 +20,7 @@ from callcenter.reports.rows import event_of
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT
 
-BATCH_MARKS = 200
+BATCH_MARKS = 100
 # So many calls are folded in 3 ms, after which whoever else is on the event loop has a turn.
 FOLD_AT_ONCE = 20
 # A day is added up when it has been over for so long; whatever comes even later leaves a mark.
@@ -129,12 +128,10 @@ async def _add_up(connection: Any, day: Window) -> None:
 
 
 async def _project(rows: Sequence[Mapping[str, Any]]) -> list[Projection]:
-    by_call: defaultdict[UUID, list[Event]] = defaultdict(list)
     found = []
-    for row in rows:
-        by_call[row["call_id"]].append(event_of(row))
-    for number, events in enumerate(by_call.values(), start=1):
-        if (projection := project(events)) is not None:
+    calls = groupby(rows, key=itemgetter("call_id"))
+    for number, (_, own) in enumerate(calls, start=1):
+        if (projection := project([event_of(row) for row in own])) is not None:
             found.append(projection)
         if number % FOLD_AT_ONCE == 0:
             await asyncio.sleep(0)

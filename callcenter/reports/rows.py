@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter.events import Event, EventType
+
+PREFETCH = 5000
+_A_DAY = timedelta(days=1)
 
 
 def event_of(row: Mapping[str, Any]) -> Event:
@@ -22,6 +26,23 @@ def event_of(row: Mapping[str, Any]) -> Event:
         data=json.loads(data) if isinstance(data, str) else data,
         event_id=row["event_id"],
     )
+
+
+async def call_by_call(
+    connection: Any, statement: str, since: datetime, until: datetime, *values: object
+) -> AsyncIterator[list[Event]]:
+    """The events of each call that began in the day before ``since`` or before ``until``, by their start.
+
+    The statement takes both ends of a part of that range first. Parts are a day long: sorting the events of
+    a year takes longer than a statement may.
+    """
+    start = since - _A_DAY
+    while start < until:
+        end = min(start + _A_DAY, until)
+        rows = connection.cursor(statement, start, end, *values, prefetch=PREFETCH)
+        async for events in by_call(rows):
+            yield events
+        start = end
 
 
 async def by_call(rows: AsyncIterator[Mapping[str, Any]]) -> AsyncIterator[list[Event]]:

@@ -18,12 +18,11 @@ from callcenter.reports.projection import CALL_COLUMNS, CONTACT_COLUMNS, Project
 from callcenter.reports.query import AGENT_STATES
 from callcenter.reports.rollup_sql import DAYS
 from callcenter.reports.rollups import Rollups
-from callcenter.reports.rows import by_call, event_of
+from callcenter.reports.rows import call_by_call, event_of
 from callcenter.reports.tally import SUMS, WAITS, Counted, Tally, settled_outcome
 from callcenter.storage.pool import Database
 from callcenter.timeline import INBOUND, RELEVANT, Timeline, build
 
-PREFETCH = 5000
 AT_ONCE = 500
 
 EVENTS = """
@@ -31,7 +30,7 @@ SELECT event.event_id, event.at, event.type, event.call_id, event.seq, event.cha
        event.queue, event.agent, event.leg, event.data
   FROM callcenter.call
   JOIN callcenter.event USING (call_id)
- WHERE call.started_at >= $1::timestamptz - interval '1 day' AND call.started_at < $2
+ WHERE call.started_at >= $1 AND call.started_at < $2
    AND call.ended_at IS NOT NULL AND event.type = ANY ($3)
    AND NOT EXISTS (SELECT FROM callcenter.report_mark AS mark WHERE mark.call_id = call.call_id)
  ORDER BY call.started_at, call.call_id, event.seq
@@ -94,8 +93,7 @@ async def verify(database: Database, since: datetime, until: datetime) -> Verdic
         days = [Window(row["start"], row["until"]) for row in rows]
         check = _Check(connection, verdict, days)
         types = [kind.value for kind in RELEVANT]
-        cursor = connection.cursor(EVENTS, since, until, types, prefetch=PREFETCH)
-        async for calls in _chunks(by_call(cursor)):
+        async for calls in _chunks(call_by_call(connection, EVENTS, since, until, types)):
             await check.calls(calls)
         await check.days_before(until)
         for row in await connection.fetch(STRAY, since, until):
