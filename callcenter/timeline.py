@@ -301,7 +301,8 @@ def _take_over(call: _Call, event: Event) -> None:
     if call.handed_over:
         call.handed_over = False
         call.phase = _Phase.TALKING
-        call.entries.append(_Entry(event.queue or "", call.at, {"attended": True}))
+        known = {"attended": True, "position": None, "original_position": None}
+        call.entries.append(_Entry(event.queue or "", call.at, known))
         _connect(call, event)
 
 

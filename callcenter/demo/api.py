@@ -19,7 +19,7 @@ _AT_REST = ("callcenter_calls", "callcenter_events_pending")
 @dataclass(frozen=True, slots=True)
 class Day:
     """What the service knows: its report, and by the caller's number each call, with what was said to the
-    IVR (``spoken``, the names that the log has for it), and its transcript.
+    IVR (``spoken``, the names that the log has for it) and how it was ``handed`` over, and its transcript.
     """
 
     report: dict[str, Any]
@@ -57,9 +57,16 @@ class ServiceReader:
         for listed in await self._calls(span):
             path = f"/api/v1/calls/{listed['call_id']}"
             events = (await self._json(f"{path}/events"))["events"]
-            calls[listed["from"]] = {**await self._json(path), "spoken": spoken(events)}
+            told = {"spoken": spoken(events), "handed": handed(events)}
+            calls[listed["from"]] = {**await self._json(path), **told}
             segments[listed["from"]] = (await self._json(f"{path}/transcript"))["segments"]
         return Day(report, calls, segments)
+
+    async def quality(self, since: datetime, until: datetime) -> dict[str, Any]:
+        """The report on quality of [since, until)."""
+        return await self._json(
+            "/api/v1/reports/quality", {"from": since.isoformat(), "to": until.isoformat()}
+        )
 
     async def _calls(self, span: Mapping[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -93,6 +100,13 @@ def spoken(events: Sequence[Mapping[str, Any]]) -> list[str]:
     """The names of what the IVR took from a caller's words, in order."""
     inputs = [event["data"] for event in events if event["type"] == "ivr.input"]
     return [str(data["value"]) for data in inputs if data["kind"] == "speech"]
+
+
+def handed(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How agents handed the caller over, or asked to, in order: blind, completed, cancelled, failed."""
+    ends = {"transfer.blind": "blind", "consult.ended": None}
+    found = [event for event in events if event["type"] in ends]
+    return [ends[event["type"]] or str(event["data"]["result"]) for event in found]
 
 
 def gauges(exposition: str, names: tuple[str, ...]) -> list[float]:

@@ -1,7 +1,8 @@
 """Holds every figure of the service's report against what the simulated people lived through. Pure.
 
-Counts, outcomes and ratios must be equal, times must agree within ``TOLERANCE_S``. Since a wait is known
-to ``TOLERANCE_S`` only, one that lies that close to a threshold may count on either side of it.
+Counts, outcomes and both parts of every ratio must be equal, times must agree within ``TOLERANCE_S`` and how
+late the machine made everybody meanwhile, where that was measured. Since a wait is known no better than that,
+one that lies so close to a threshold may count on either side of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +11,14 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
-from callcenter.simulator.truth import CallTruth, Figures, Truth, figures
+from callcenter.simulator.figures import Figures, Limit, Ratings, Share, figures, ratings
+from callcenter.simulator.truth import CallTruth, ContactTruth, Truth
 
 TOLERANCE_S = 0.25
 _RATIO_TOLERANCE = 1e-9
 
 Value = float | str | None
+Among = Callable[[ContactTruth], bool]
 
 
 class Unit(StrEnum):
@@ -53,7 +56,7 @@ class Figure:
     name: str
     unit: Unit
     path: tuple[str, ...]
-    of_truth: Callable[[Figures], float | None]
+    of_truth: Callable[[Any], float | Share | None]
 
 
 def _level(name: str) -> Figure:
@@ -69,6 +72,15 @@ def _outcome(name: str) -> Figure:
     path = ("outcomes", name)
     return Figure(
         f"calls {name.replace('_', ' ')}", Unit.COUNT, path, lambda truth: truth.outcomes.get(name, 0)
+    )
+
+
+def _gone(kind: str, reason: str) -> Figure:
+    return Figure(
+        f"{kind}: {reason}",
+        Unit.COUNT,
+        (kind, reason),
+        lambda truth: getattr(truth, kind).get(reason, 0),
     )
 
 
@@ -97,7 +109,16 @@ SERVICE_LEVELS = (
     "abandons_negative",
     "abandons_positive",
 )
-_CALLS = (Figure("calls", Unit.COUNT, ("calls",), lambda truth: truth.calls), *map(_outcome, OUTCOMES))
+_OF_ONE = frozenset({"p50_s", "p90_s", "max_s"})
+"""Figures that are one contact's, not a mean."""
+
+LEFT = ("timeout", "key", "empty", "transfer", "callback", "voicemail", "overflow", "failed")
+REFUSED = ("full", "closed")
+_CALLS = (
+    Figure("calls", Unit.COUNT, ("calls",), lambda truth: truth.calls),
+    *map(_outcome, OUTCOMES),
+    Figure("handle time per call", Unit.SECONDS, ("aht_per_call_s",), lambda truth: truth.aht_per_call_s),
+)
 _HANDLED = (
     Figure("handled", Unit.COUNT, ("handled",), lambda truth: truth.handled),
     Figure("handle time (AHT)", Unit.SECONDS, ("aht_s",), lambda truth: truth.aht_s),
@@ -109,9 +130,11 @@ _HANDLED = (
 )
 _QUEUED = (
     Figure("offered", Unit.COUNT, ("offered",), lambda truth: truth.offered),
-    Figure("answered", Unit.COUNT, ("answered",), lambda truth: truth.handled),
+    Figure("answered", Unit.COUNT, ("answered",), lambda truth: truth.answered),
     Figure("abandoned", Unit.COUNT, ("abandoned",), lambda truth: truth.abandoned),
     Figure("short abandoned", Unit.COUNT, ("short_abandoned",), lambda truth: truth.short_abandoned),
+    *(_gone("left", reason) for reason in LEFT),
+    *(_gone("refused", reason) for reason in REFUSED),
     Figure("answer rate", Unit.RATIO, ("answer_rate",), lambda truth: truth.answer_rate),
     Figure(
         "abandonment, gross", Unit.RATIO, ("abandonment_rate", "gross"), lambda truth: truth.abandonment_gross
@@ -122,6 +145,20 @@ _QUEUED = (
     Figure("speed of answer, p90", Unit.SECONDS, ("asa", "p90_s"), lambda truth: truth.asa_p90_s),
     Figure("speed of answer, max", Unit.SECONDS, ("asa", "max_s"), lambda truth: truth.asa_max_s),
     *map(_level, SERVICE_LEVELS),
+)
+
+
+def _surveyed(what: str, name: str, unit: Unit = Unit.RATIO) -> Figure:
+    return Figure(what, unit, ("satisfaction", name), lambda truth: getattr(truth, name))
+
+
+_SURVEYED = (
+    _surveyed("surveys offered", "offered", Unit.COUNT),
+    _surveyed("survey response", "response"),
+    _surveyed("CSAT", "csat"),
+    _surveyed("CSAT response", "csat_response"),
+    _surveyed("NPS", "nps"),
+    _surveyed("NPS response", "nps_response"),
 )
 
 
@@ -137,20 +174,27 @@ def compare(
         float(report["thresholds"]["service_level_s"]), float(report["thresholds"]["short_abandon_s"])
     )
     rows = list(reading.compare("day", (*_CALLS, *_QUEUED, *_HANDLED), report["total"], truth.calls))
-    queues = {call.queue for call in truth.calls if call.queue_entered_at is not None and call.queue}
-    for queue in sorted({*report["by_queue"], *queues}):
-        own = [call for call in truth.calls if call.queue == queue and call.queue_entered_at is not None]
+    contacts = [contact for call in truth.calls for contact in call.contacts]
+    for queue in sorted({*report["by_queue"], *(contact.queue for contact in contacts)}):
+        figures_of = report["by_queue"].get(queue, {})
         rows += reading.compare(
-            f"queue {queue}", (*_QUEUED, *_HANDLED), report["by_queue"].get(queue, {}), own
+            f"queue {queue}", (*_QUEUED, *_HANDLED), figures_of, truth.calls, _in_queue(queue)
         )
-    agents = {call.agent for call in truth.calls if call.agent}
-    for agent in sorted({*report["by_agent"], *agents}):
-        own = [call for call in truth.calls if call.agent == agent]
-        rows += reading.compare(f"agent {agent}", _HANDLED, report["by_agent"].get(agent, {}), own)
+    for agent in sorted({*report["by_agent"], *(each.agent for each in contacts if each.agent)}):
+        figures_of = report["by_agent"].get(agent, {})
+        rows += reading.compare(f"agent {agent}", _HANDLED, figures_of, truth.calls, _of_agent(agent))
     by_number = {call.number: call for call in truth.calls}
     for number in sorted({*by_number, *calls}):
         rows += _compare_call(number, calls.get(number), by_number.get(number), reading)
     return rows
+
+
+def _in_queue(queue: str) -> Among:
+    return lambda contact: contact.queue == queue
+
+
+def _of_agent(agent: str) -> Among:
+    return lambda contact: contact.agent == agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,45 +205,105 @@ class _Reading:
     short_abandon_s: float
 
     def compare(
-        self, scope: str, wanted: Sequence[Figure], report: Mapping[str, Any], calls: Sequence[CallTruth]
+        self,
+        scope: str,
+        wanted: Sequence[Figure],
+        report: Mapping[str, Any],
+        calls: Sequence[CallTruth],
+        among: Among = lambda _contact: True,
     ) -> Iterator[Compared]:
-        truth = figures(calls, self.answer_within_s, self.short_abandon_s)
-        nearby = [truth, *(figures(calls, *thresholds) for thresholds in self._nearby())]
+        truth = figures(calls, self.answer_within_s, self.short_abandon_s, among)
+        nearby = [figures(calls, *thresholds, among) for thresholds in self._nearby()]
+        late = [contact.late_s for call in calls for contact in call.contacts if among(contact)]
         for figure in wanted:
-            value, true = _value(report, figure), figure.of_truth(truth)
-            equal = any(agree(figure.unit, value, figure.of_truth(each)) for each in nearby)
-            yield Compared(scope, figure.name, figure.unit, value, true, equal)
+            is_one = figure.path[-1] in _OF_ONE
+            late_s = max(late, default=0.0) if is_one else sum(late) / max(len(late), 1)
+            yield _compare(scope, figure, report, truth, nearby, late_s)
 
     def outcomes(self, call: CallTruth) -> set[str]:
         """What may have become of a call, as far as its wait is known."""
         return {call.outcome(short_abandon_s) for _, short_abandon_s in self._nearby()}
 
-    def _nearby(self) -> Iterator[tuple[float, float]]:
-        off = (-TOLERANCE_S, 0.0, TOLERANCE_S)
-        for answer_s, short_s in product(off, off if self.short_abandon_s else (0.0,)):
-            yield self.answer_within_s + answer_s, self.short_abandon_s + short_s
+    def _nearby(self) -> Iterator[tuple[Limit, Limit]]:
+        signs = (-1, 0, 1)
+        for answer, short in product(signs, signs if self.short_abandon_s else (0,)):
+            yield (
+                Limit(self.answer_within_s, answer, TOLERANCE_S),
+                Limit(self.short_abandon_s, short, TOLERANCE_S),
+            )
 
 
-def _value(report: Mapping[str, Any], figure: Figure) -> float | None:
+def compare_satisfaction(report: Mapping[str, Any], truth: Truth) -> list[Compared]:
+    """Compare what callers said in surveys, as a whole, by queue and by agent of their last conversation.
+
+    ``report`` is the report on quality as the API gives it.
+    """
+    asked = [call for call in truth.calls if call.survey_heard]
+    rows = _satisfaction("day", report["total"], asked)
+    queues, agents = ({_last(call, name) for call in asked} for name in ("queue", "agent"))
+    for queue in sorted({*report["by_queue"], *queues}):
+        own = [call for call in asked if _last(call, "queue") == queue]
+        rows += _satisfaction(f"queue {queue}", report["by_queue"].get(queue, {}), own)
+    for agent in sorted({*report["by_agent"], *agents}):
+        own = [call for call in asked if _last(call, "agent") == agent]
+        rows += _satisfaction(f"agent {agent}", report["by_agent"].get(agent, {}), own)
+    return rows
+
+
+def _satisfaction(scope: str, report: Mapping[str, Any], calls: Sequence[CallTruth]) -> list[Compared]:
+    truth: Ratings = ratings(calls)
+    return [_compare(scope, figure, report, truth, [truth]) for figure in _SURVEYED]
+
+
+def _last(call: CallTruth, name: str) -> str:
+    """Queue or agent of the last conversation."""
+    return next(str(getattr(each, name)) for each in reversed(call.contacts) if each.connected_at is not None)
+
+
+def _compare(
+    scope: str,
+    figure: Figure,
+    report: Mapping[str, Any],
+    truth: Any,
+    nearby: Sequence[Any],
+    late_s: float = 0.0,
+) -> Compared:
     found: Any = report
     for key in figure.path:
         found = found.get(key) if isinstance(found, Mapping) else None
-    if isinstance(found, Mapping):
-        if figure.unit is not Unit.RATIO:
-            found = found["value"]
-        else:
-            found = found["numerator"] / found["denominator"] if found["denominator"] else None
-    value: float | None = found
-    return value
+    near = [figure.of_truth(each) for each in nearby]
+    true = figure.of_truth(truth)
+    if isinstance(true, Share):
+        return _compare_share(scope, figure, found, true, [each for each in near if isinstance(each, Share)])
+    value = found["value"] if isinstance(found, Mapping) else found
+    others = [each for each in near if isinstance(each, int | float)]
+    equal = agree(figure.unit, value, true, late_s)
+    if figure.unit is Unit.COUNT and value is not None and others:
+        equal = min(others) <= value <= max(others)
+    return Compared(scope, figure.name, figure.unit, value, true, equal)
 
 
-def agree(unit: Unit, report: Value, truth: Value) -> bool:
+def _compare_share(
+    scope: str, figure: Figure, found: Mapping[str, float] | None, true: Share, near: Sequence[Share]
+) -> Compared:
+    """Both parts must lie where the waits that are near a threshold leave them; mostly that is one number."""
+    if found is None:
+        return Compared(scope, figure.name, figure.unit, None, true.value, true.whole == 0)
+    value = found["numerator"] / found["denominator"] if found["denominator"] else None
+    parts, wholes = [share.part for share in near], [share.whole for share in near]
+    equal = min(parts) <= found["numerator"] <= max(parts) and min(wholes) <= found["denominator"] <= max(
+        wholes
+    )
+    return Compared(scope, figure.name, figure.unit, value, true.value, equal)
+
+
+def agree(unit: Unit, report: Value, truth: Value, late_s: float = 0.0) -> bool:
     """Whether two values are the same figure; a figure that neither side has is."""
     if isinstance(report, str | None) or isinstance(truth, str | None):
         return report == truth
     match unit:
         case Unit.SECONDS:
-            return abs(report - truth) <= TOLERANCE_S
+            return abs(report - truth) <= TOLERANCE_S + late_s
         case Unit.RATIO:
             return abs(report - truth) <= _RATIO_TOLERANCE
         case Unit.COUNT | Unit.NAME:
@@ -212,9 +316,11 @@ def _compare_call(
     scope = f"call {number}"
     reported = _reported(call) if call is not None else {}
     true = _lived(truth, reading.short_abandon_s) if truth is not None else {}
+    # Each contact begins and ends at moments of its own.
+    late_s = truth.late_s * (1 + len(truth.contacts)) if truth is not None else 0.0
     for name, unit in CALL_FIGURES:
         value, other = reported.get(name), true.get(name)
-        equal = agree(unit, value, other)
+        equal = agree(unit, value, other, late_s)
         if name == "outcome" and truth is not None:
             equal = value in reading.outcomes(truth)
         yield Compared(scope, name, unit, value, other, equal)
@@ -224,6 +330,7 @@ CALL_FIGURES = (
     ("outcome", Unit.NAME),
     ("queue", Unit.NAME),
     ("agent", Unit.NAME),
+    ("handed", Unit.NAME),
     ("said", Unit.NAME),
     ("length", Unit.SECONDS),
     ("IVR", Unit.SECONDS),
@@ -244,8 +351,9 @@ def _reported(call: Mapping[str, Any]) -> dict[str, Value]:
 
     return {
         "outcome": call["outcome"],
-        "queue": contacts[-1]["queue"] if contacts else None,
-        "agent": answered[-1]["agent_id"] if answered else None,
+        "queue": " > ".join(contact["queue"] for contact in contacts) or None,
+        "agent": " > ".join(contact["agent_id"] for contact in answered) or None,
+        "handed": ", ".join(call.get("handed", ())) or None,
         "said": ", ".join(call.get("spoken", ())) or None,
         "length": timeline.get("total_s"),
         "IVR": timeline.get("ivr_s"),
@@ -257,24 +365,29 @@ def _reported(call: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _lived(call: CallTruth, short_abandon_s: float) -> dict[str, Value]:
-    hold_s = sum(held.ended_at - held.started_at for held in call.holds)
-    talked = call.connected_at is not None
-    parted_at = call.conversation_ended_at
-    conversation_s = _from(call.connected_at, parted_at)
-    survey_s = (_from(call.parted_at, call.ended_at) or 0.0) if talked else 0.0
-    ivr_s = _from(call.answered_at, call.queue_entered_at or call.ended_at)
+    contacts = call.contacts
+    talked = [contact for contact in contacts if contact.connected_at is not None]
     return {
         "outcome": call.outcome(short_abandon_s),
-        "queue": call.queue,
-        "agent": call.agent,
+        "queue": " > ".join(contact.queue for contact in contacts) or None,
+        "agent": " > ".join(str(contact.agent) for contact in talked) or None,
+        "handed": ", ".join(call.handed) or None,
         "said": ", ".join(call.understood) or None,
         "length": _from(call.answered_at, call.ended_at),
-        "IVR": None if ivr_s is None else ivr_s + survey_s,
-        "wait": _from(call.queue_entered_at, call.connected_at if talked else call.ended_at),
-        "talk": None if conversation_s is None else conversation_s - hold_s,
-        "hold": hold_s if talked else None,
-        "ACW": _from(parted_at, call.wrap_up_ended_at) if talked else None,
+        "IVR": _ivr_s(call),
+        "wait": sum(contact.wait_s for contact in contacts) if contacts else None,
+        "talk": sum(contact.talk_s for contact in talked) if talked else None,
+        "hold": sum(contact.hold_s for contact in talked) if talked else None,
+        "ACW": sum(contact.wrap_up_s for contact in talked) if talked else None,
     }
+
+
+def _ivr_s(call: CallTruth) -> float | None:
+    """The time in the flow: before, between and after the contacts."""
+    begins = [call.answered_at, *(contact.ended_at for contact in call.contacts)]
+    ends = [*(contact.entered_at for contact in call.contacts), call.ended_at]
+    spans = [_from(begin, end) for begin, end in zip(begins, ends, strict=True)]
+    return None if None in spans else sum(span or 0.0 for span in spans)
 
 
 def _from(begin: float | None, end: float | None) -> float | None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+from collections import deque
 
-from callcenter.simulator import ears
+from callcenter.simulator import ears, overflow
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.line import Line
 from callcenter.simulator.scenario import (
+    CALLBACK_KEY,
     HOURS_KEY,
     MENU_KEYS,
     MENU_NAMES,
@@ -59,7 +61,7 @@ class Caller:
         truth.call_ref = call.sid
         world.truth.calls.append(truth)
         self._report("calls", str(plan.script))
-        meeting = world.meetings[plan.number] = Meeting(plan, truth, call)
+        meeting = world.meetings[plan.number] = Meeting(plan, truth, call, handovers=deque(plan.handovers))
         try:
             await any_set(CONNECT_TIMEOUT_S, call.connected, call.ended)
             if call.line is not None:
@@ -68,12 +70,14 @@ class Caller:
         finally:
             self._leave(truth, call)
             del world.meetings[plan.number]
+            world.left_at[plan.number] = world.now()
         await any_set(CONNECT_TIMEOUT_S, call.ended)
 
     def _report(self, what: str, text: str = "") -> None:
         self._world.report(self._plan.number, what, text, self._plan.number)
 
     def _leave(self, truth: CallTruth, call: PhoneCall) -> None:
+        overflow.ended(truth, self._world.now(), self._world.overflows)
         if call.ended.is_set():
             truth.ended("network" if call.broken else "service", self._world.now())
         else:
@@ -97,6 +101,9 @@ class Caller:
             case Script.SPOKEN_CHOICE | Script.SECOND_TRY:
                 await self._say_choice(meeting, line)
                 await self._wait_and_talk(meeting)
+            case Script.CALLBACK | Script.TIMED_OUT | Script.TURNED_AWAY:
+                await self._enter_queue(meeting, line)
+                await self._leave_queue(meeting, line)
             case Script.TALK | Script.WRONG_KEY | Script.ACCOUNT | Script.ABANDON:
                 await self._enter_queue(meeting, line)
                 await self._wait_and_talk(meeting)
@@ -112,7 +119,7 @@ class Caller:
         name = MENU_NAMES[plan.topic]
         if await talker.choose(choice, name):
             meeting.truth.understood.append(name)
-            meeting.truth.queue, meeting.truth.queue_entered_at = str(plan.topic), talker.reacted_at
+            meeting.truth.enter(str(plan.topic), talker.reacted_at)
         elif not meeting.call.ended.is_set():
             meeting.truth.problems.append("the service did not understand a spoken choice")
 
@@ -157,28 +164,45 @@ class Caller:
 
     async def _enter_queue(self, meeting: Meeting, line: Line) -> None:
         plan = self._plan
+        key = plan.key or MENU_KEYS[plan.topic]
         if plan.script is Script.WRONG_KEY:
             await self._choose(meeting, line, WRONG_KEY)
             await any_set(_AFTER_WRONG_KEY_S, meeting.call.ended)
-            await self._press(meeting, line, MENU_KEYS[plan.topic])
+            await self._press(meeting, line, key)
         else:
-            await self._choose(meeting, line, MENU_KEYS[plan.topic])
+            await self._choose(meeting, line, key)
         if plan.account:
             await any_set(_ACCOUNT_PROMPT_S, meeting.call.ended)
             for digit in f"{plan.account}#":
                 await any_set(self._rng.uniform(*_BETWEEN_DIGITS_S), meeting.call.ended)
                 await self._press(meeting, line, digit)
         if not meeting.call.ended.is_set():
-            meeting.truth.queue = str(plan.topic)
-            meeting.truth.queue_entered_at = self._world.now()
+            meeting.truth.enter(plan.queue or str(plan.topic), self._world.now())
+
+    async def _leave_queue(self, meeting: Meeting, line: Line) -> None:
+        """Wait until the queue lets go, or press its key for being called back."""
+        match self._plan.script:
+            case Script.CALLBACK:
+                await any_set(self._plan.patience_s, meeting.joined, meeting.call.ended)
+                await meeting.settled()
+                if meeting.joined.is_set():
+                    await self._wait_and_talk(meeting)
+                    return
+                meeting.truth.leave("callback", self._world.now())
+                await self._press(meeting, line, CALLBACK_KEY)
+            case Script.TURNED_AWAY:
+                meeting.truth.leave("full", self._world.now())
+        await any_set(self._plan.patience_s + HOURS_TIMEOUT_S, meeting.call.ended)
 
     async def _wait_and_talk(self, meeting: Meeting) -> None:
-        loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + self._plan.patience_s
+        patience_s = self._plan.patience_s
         while not meeting.over and not meeting.call.ended.is_set():
-            if not await any_set(gives_up_at - loop.time(), meeting.joined, meeting.call.ended):
-                self._report("gives up")
-                return
+            if not await any_set(patience_s, meeting.joined, meeting.call.ended):
+                await meeting.settled()
+                if not meeting.joined.is_set():
+                    self._report("gives up")
+                    return
+            patience_s = self._plan.patience_later_s
             if meeting.joined.is_set():
                 await any_set(CONVERSATION_TIMEOUT_S, meeting.parted)
                 meeting.parted.clear()

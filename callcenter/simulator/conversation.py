@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from callcenter.simulator import ears
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.dialogue import Speaker
+from callcenter.simulator.handing import Handing
 from callcenter.simulator.line import Line, Saying
 from callcenter.simulator.scenario import AgentPlan, PlannedTurn
 from callcenter.simulator.service_api import ServiceError
@@ -34,6 +35,7 @@ class Conversation:
     """The planned turns of one meeting; ``run`` once both lines are up.
 
     ``begun`` tells whether anything was said: an agent who is sent away before that never had the call.
+    ``handed_on`` says that the caller has gone on to somebody else.
     """
 
     def __init__(self, world: World, meeting: Meeting, agent: AgentPlan, agent_call: PhoneCall) -> None:
@@ -42,6 +44,7 @@ class Conversation:
         self._agent = agent
         self._calls = {Speaker.AGENT: agent_call, Speaker.CALLER: meeting.call}
         self._spoken: list[_Spoken] = []
+        self.handed_on = False
 
     @property
     def begun(self) -> bool:
@@ -49,7 +52,7 @@ class Conversation:
         return bool(self._spoken)
 
     async def run(self, sentences: list[Utterance]) -> None:
-        """Say ``sentences``, one for each planned turn, then let one side hang up."""
+        """Say ``sentences``, one for each planned turn, then hand the caller over or let one side hang up."""
         plan = self._meeting.plan
         for index, (planned, sentence) in enumerate(zip(plan.turns, sentences, strict=True)):
             if not await self._pause(planned.gap_s):
@@ -58,13 +61,22 @@ class Conversation:
             await self._say(planned, sentence, lead_s=max(-following, 0.0))
             if plan.hold_after == index:
                 await self._hold(plan.hold_s)
-        truth = self._meeting.truth
-        if not await self._pause(_LAST_PAUSE_S):
-            truth.ended(self._who_left(), self._world.now())
-            return
-        truth.parted_at = self._world.now()
+        handovers = self._meeting.handovers
+        while await self._pause(_LAST_PAUSE_S):
+            if not handovers:
+                self._hang_up()
+                return
+            handing = Handing(self._world, self._meeting, self._agent.id, self._ends())
+            if await handing.hand_over(handovers.popleft()):
+                self.handed_on = True
+                return
+        self._meeting.truth.ended(self._who_left(), self._world.now())
+
+    def _hang_up(self) -> None:
+        plan, truth, now = self._meeting.plan, self._meeting.truth, self._world.now()
+        truth.part(now)
         if plan.ends is Speaker.CALLER:
-            truth.ended(str(plan.ends), truth.parted_at)
+            truth.ended(str(plan.ends), now)
         self._calls[plan.ends].hang_up()
 
     async def verify(self) -> None:
@@ -110,7 +122,9 @@ class Conversation:
                 raise ServiceError(f"the service knows no call of agent {agent}")
             await api.hold(call_id)
             held = Held(self._world.now(), self._world.now())
-            self._meeting.truth.holds.append(held)
+            contact = self._meeting.truth.contact
+            assert contact is not None
+            contact.holds.append(held)
             self._world.report(agent, "holds", call=self._meeting.plan.number)
             await self._pause(hold_s)
             await api.resume(call_id)

@@ -3,26 +3,29 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
 from aiohttp import ClientSession
 
+from callcenter.simulator import overflow
 from callcenter.simulator.agents import Agent
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
 from callcenter.simulator.gateway import Gateway
+from callcenter.simulator.lateness import Lateness, probe
 from callcenter.simulator.scenario import CallerPlan, Scenario
 from callcenter.simulator.service_api import ServiceApi, ServiceError
 from callcenter.simulator.speech import SpeechBank
-from callcenter.simulator.truth import Truth
+from callcenter.simulator.truth import CallTruth, Truth
 from callcenter.simulator.world import Progress, Show, World, any_set
 
 log = logging.getLogger(__name__)
 
 WRAP_UP_TIMEOUT_S = 30.0
+AROUND_S = 0.5
 
 
 def show_nothing(_progress: Progress) -> None:
@@ -77,44 +80,71 @@ class Simulation:
         up and the truth says so among its problems.
         """
         async with ClientSession() as session:
-            world = self._world(session)
+            lateness = Lateness()
+            world = self._world(session, lateness)
             self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
             for agent in self._agents.values():
                 await agent.sign_in()
             try:
-                async with asyncio.timeout(self._scenario.deadline_s):
+                async with asyncio.timeout(self._scenario.deadline_s), self._probing(world, lateness):
                     await self._live(world)
             except TimeoutError:
                 world.truth.note(f"not over after {self._scenario.deadline_s:g} s")
             for agent in self._agents.values():
                 await agent.sign_out()
+            for problem in overflow.crowding(world.truth.calls, self._scenario.overflows):
+                world.truth.note(problem)
+            for call in world.truth.calls:
+                _know_how_late(call, lateness)
             self._conclude(world.truth)
             return world.truth
 
-    def _world(self, session: ClientSession) -> World:
+    def _world(self, session: ClientSession, lateness: Lateness) -> World:
         epoch = time.time() - asyncio.get_running_loop().time()
+
+        def took(seconds: float) -> None:
+            now = epoch + asyncio.get_running_loop().time()
+            lateness.note(now - seconds, now)
+
         return World(
             gateway=self.gateway,
-            api=ServiceApi(session, self._service_url, self._api_token),
+            api=ServiceApi(
+                session, self._service_url, self._api_token, took if self._scenario.probes else None
+            ),
             bank=SpeechBank(self._scenario.seed),
             truth=Truth(),
             show=self._show,
             epoch=epoch,
             started_at=time.time(),
+            overflows=self._scenario.overflows,
+            listens=self._scenario.listens,
         )
 
+    @asynccontextmanager
+    async def _probing(self, world: World, lateness: Lateness) -> AsyncIterator[None]:
+        probing = asyncio.create_task(probe(lateness, world.now, world.api.look), name="probe")
+        if not self._scenario.probes:
+            probing.cancel()
+        try:
+            yield
+        finally:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+
     async def _live(self, world: World) -> None:
+        lines = asyncio.Semaphore(self._scenario.at_once or len(self._scenario.callers))
         async with asyncio.TaskGroup() as group:
             for plan in self._scenario.callers:
-                life = self._life(world, plan)
+                life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
                 world.truth.note(f"agent {agent.plan.id} did not come to an end")
 
-    async def _life(self, world: World, plan: CallerPlan) -> None:
+    async def _life(self, world: World, plan: CallerPlan, lines: asyncio.Semaphore) -> None:
         await asyncio.sleep(plan.start_s)
-        await Caller(world, plan, self._scenario.dialled).live()
+        async with lines:
+            await Caller(world, plan, self._scenario.dialled).live()
 
     async def _on_dialled(self, call: PhoneCall) -> None:
         agent = self._agents.get(call.to_number)
@@ -135,6 +165,15 @@ class Simulation:
         ):
             if count:
                 truth.note(f"{count} {what}")
+
+
+def _know_how_late(call: CallTruth, lateness: Lateness) -> None:
+    """The call and its contacts are known no better than the machine was late meanwhile."""
+    ends = [call.ended_at, *(contact.wrap_up_ended_at for contact in call.contacts)]
+    until = max(end for end in (*ends, call.started_at) if end is not None)
+    call.late_s = lateness.worst_s(call.started_at - AROUND_S, until + AROUND_S)
+    for contact in call.contacts:
+        contact.late_s = call.late_s
 
 
 async def _isolated(life: Awaitable[None], number: str, truth: Truth) -> None:

@@ -4,14 +4,15 @@ Pure. A plan says what people intend; what then happened is recorded, not predic
 """
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain, cycle, islice
 
 from callcenter.simulator.dialogue import Speaker, Topic, Turn, dialogue
 from callcenter.simulator.faults import Fault
 from callcenter.simulator.grammar import expand
+from callcenter.simulator.overflow import Overflow
 from callcenter.simulator.voices import Voice, random_voice
 
 DIALLED = "+13125550100"
@@ -34,6 +35,7 @@ QUESTIONS = {
 
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
+CALLBACK_KEY = "8"
 SURVEY_KEY, DECLINE_KEY = "1", "2"
 AGENT_NAMES = ("alice", "bob", "carol", "dave")
 _CALLER_AREAS = tuple(range(212, 220)) + tuple(range(301, 320))
@@ -53,6 +55,27 @@ class Script(StrEnum):
     HOURS = "hours"  # ask for the opening hours and be hung up on
     QUESTION = "question"  # ask something and be answered
     VOICEMAIL = "voicemail"
+    CALLBACK = "callback"  # ask in the queue to be called back
+    TIMED_OUT = "timed_out"  # wait until the queue lets go
+    TURNED_AWAY = "turned_away"  # choose a queue that is full
+
+
+class HandoverMode(StrEnum):
+    """How an agent hands a caller over."""
+
+    BLIND = "blind"
+    WARM = "warm"  # ask first, then leave the caller to the one who was asked
+    CANCELLED = "cancelled"  # ask first, then go on alone
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """To whom an agent hands a caller over: ``to`` says whether ``name`` is a ``queue`` or an ``agent``."""
+
+    mode: HandoverMode
+    to: str
+    name: str
+    queue: str
 
 
 class Answer(StrEnum):
@@ -75,7 +98,9 @@ class PlannedTurn:
 class CallerPlan:
     """One caller. Times in seconds; ``think_s`` is from hearing the menu to the key or the first word.
 
-    ``words`` are said to the service, one after the other.
+    ``words`` are said to the service, one after the other. ``key`` and ``queue`` stand for the topic's own
+    where they are given. ``patience_later_s`` is for queues that the caller is handed over to. The agents who
+    talk to the caller make the ``handovers``, one after the other.
     """
 
     number: str
@@ -86,6 +111,7 @@ class CallerPlan:
     topic: Topic = Topic.SALES
     think_s: float = 1.5
     patience_s: float = 90.0
+    patience_later_s: float = 90.0
     account: str = ""
     words: tuple[str, ...] = ()
     ends: Speaker = Speaker.CALLER
@@ -93,6 +119,9 @@ class CallerPlan:
     hold_after: int | None = None
     hold_s: float = 2.5
     fault: Fault = Fault.NONE
+    key: str = ""
+    queue: str = ""
+    handovers: tuple[Handover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +139,23 @@ class AgentPlan:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A whole plan. ``deadline_s`` is the longest the simulation may take."""
+    """A whole plan. ``deadline_s`` is the longest the simulation may take.
+
+    At most ``at_once`` callers call at the same time, where that is not 0; the others call later.
+    ``overflows`` are the ways that the service sends callers, by queue. Where nobody ``listens``, what
+    is said is not looked for in the other party's ear. Where it is to be known how late the machine makes
+    everybody, the simulation ``probes``.
+    """
 
     callers: tuple[CallerPlan, ...]
     agents: tuple[AgentPlan, ...]
     dialled: str = DIALLED
     deadline_s: float = 150.0
     seed: int = 0
+    at_once: int = 0
+    overflows: Mapping[str, Overflow] = field(default_factory=dict)
+    listens: bool = True
+    probes: bool = False
 
     @classmethod
     def demo(cls, seed: int = 1, calls: int = 20, agents: int = 4) -> "Scenario":

@@ -1,5 +1,7 @@
 """What an agent's desk asks of the service over its HTTP API."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -15,12 +17,19 @@ class ServiceError(CallCenterError):
 
 
 class ServiceApi:
-    """A client of the service. ``session`` belongs to the caller."""
+    """A client of the service. ``session`` belongs to the caller; ``took`` gets the s of each answer."""
 
-    def __init__(self, session: ClientSession, url: str, token: str) -> None:
+    def __init__(
+        self, session: ClientSession, url: str, token: str, took: Callable[[float], None] | None = None
+    ) -> None:
         self._session = session
+        self._took = took
         self._base = url.rstrip("/") + "/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def look(self) -> None:
+        """Ask for something that costs next to nothing."""
+        await self._call("GET", "/queues")
 
     async def agent_event(self, agent_id: str, event: str) -> bool:
         """Tell the agent's state ``event`` (sign_in, ready, sign_out); false where the state forbids it."""
@@ -41,14 +50,29 @@ class ServiceApi:
         """Take the caller back from hold."""
         await self._command(call_id, "resume")
 
-    async def _command(self, call_id: str, command: str) -> None:
-        status, _ = await self._call("POST", f"/calls/{call_id}/{command}")
+    async def transfer(self, call_id: str, to: str, name: str, mode: str) -> None:
+        """Hand the caller over ``to`` a queue or an agent of this name, ``blind`` or ``warm``."""
+        await self._command(call_id, "transfer", {to: name, "mode": mode})
+
+    async def complete_transfer(self, call_id: str) -> bool:
+        """Leave the caller to the agent who was asked; false where that agent is not there."""
+        status, _ = await self._call("POST", f"/calls/{call_id}/transfer/complete")
+        return status != _CONFLICT
+
+    async def cancel_transfer(self, call_id: str) -> None:
+        """Let the agent go who was asked, and take the caller back."""
+        await self._command(call_id, "transfer/cancel")
+
+    async def _command(self, call_id: str, command: str, body: dict[str, str] | None = None) -> None:
+        status, _ = await self._call("POST", f"/calls/{call_id}/{command}", body)
         if status == _CONFLICT:
             raise ServiceError(f"{command} was refused")
 
     async def _call(
         self, method: str, path: str, body: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
         try:
             async with self._session.request(
                 method, self._base + path, json=body, headers=self._headers, timeout=_TIMEOUT
@@ -59,3 +83,6 @@ class ServiceApi:
                 return response.status, answer if isinstance(answer, dict) else {}
         except (ClientError, TimeoutError, ValueError) as error:
             raise ServiceError(f"{method} {path} failed: {type(error).__name__}") from None
+        finally:
+            if self._took is not None:
+                self._took(loop.time() - asked_s)

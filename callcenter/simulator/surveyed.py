@@ -10,6 +10,7 @@ from callcenter.simulator.world import Meeting, World, any_set
 SCALES = ("csat", "nps")
 """What the sample flow's survey asks for, in its order."""
 
+WRONG_KEY = "*"
 OFFER_TIMEOUT_S = 8.0
 QUESTION_TIMEOUT_S = 8.0
 END_TIMEOUT_S = 10.0
@@ -19,7 +20,10 @@ _BETWEEN_DIGITS_S = 0.15
 
 
 async def take_survey(world: World, meeting: Meeting) -> None:
-    """Wait for the survey, press what is planned, and hang up when there is nothing more to press."""
+    """Wait for the survey, press what is planned, and hang up when there is nothing more to press.
+
+    A star before the keys is no answer: the question comes once more.
+    """
     truth, plan, call = meeting.truth, meeting.plan, meeting.call
     line = call.line
     assert line is not None
@@ -37,9 +41,14 @@ async def take_survey(world: World, meeting: Meeting) -> None:
             return
         if await any_set(_THINK_S, call.ended):
             return
-        await _press(world, meeting, line, keys)
+        if keys.startswith(WRONG_KEY):
+            await _press(world, meeting, line, WRONG_KEY)
+            if not await _hears(meeting, line, QUESTION_TIMEOUT_S) or await any_set(_THINK_S, call.ended):
+                return
+        answer = keys.removeprefix(WRONG_KEY)
+        await _press(world, meeting, line, answer)
         if number:
-            truth.ratings.append(Rated(SCALES[number - 1], int(keys)))
+            truth.ratings.append(Rated(SCALES[number - 1], int(answer)))
     if plan.survey and (len(plan.survey) > len(SCALES) or plan.survey[0] == DECLINE_KEY):
         await any_set(END_TIMEOUT_S, call.ended)
 

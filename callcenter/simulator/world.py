@@ -1,12 +1,14 @@
 """What all simulated people share: the network, the desk's API, their speech, the record, the clock."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.gateway import Gateway
-from callcenter.simulator.scenario import CallerPlan
+from callcenter.simulator.overflow import Overflows
+from callcenter.simulator.scenario import CallerPlan, Handover
 from callcenter.simulator.service_api import ServiceApi
 from callcenter.simulator.speech import SpeechBank
 from callcenter.simulator.truth import CallTruth, Truth
@@ -31,24 +33,61 @@ Show = Callable[[Progress], None]
 
 
 @dataclass(slots=True, eq=False)
+class Consult:
+    """An agent asks another about a caller who is on hold meanwhile.
+
+    ``second`` is who answered; ``completed`` says whether the caller was handed over, once ``decided``.
+    """
+
+    second: str = ""
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    completed: bool = False
+
+    def decide(self, completed: bool) -> None:
+        """Tell the second agent how it came out."""
+        self.completed = completed
+        self.decided.set()
+
+
+@dataclass(slots=True, eq=False)
 class Meeting:
-    """One caller's call, where the caller and the agent who answers find each other.
+    """One caller's call, where the caller and the agents who answer find each other.
 
     ``joined`` is set while an agent is on the call, ``parted`` when the agent has left; ``over`` says
-    that the conversation is finished and not merely interrupted.
+    that the conversation is finished and not merely interrupted, or handed on. ``handovers`` are still to be
+    made. So many are ``answering``: have picked up, but are not yet connected.
     """
 
     plan: CallerPlan
     truth: CallTruth
     call: PhoneCall
+    answering: int = 0
     joined: asyncio.Event = field(default_factory=asyncio.Event)
     parted: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
+    handovers: deque[Handover] = field(default_factory=deque)
+    consult: Consult | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the caller still waits for an agent."""
+        contact = self.truth.contact
+        is_waiting = contact is not None and contact.connected_at is None and contact.left_at is None
+        return is_waiting and self.truth.ended_at is None
+
+    async def settled(self) -> None:
+        """Wait until nobody is picking up at this moment: then it is known what came first."""
+        while self.answering and not self.joined.is_set() and not self.call.ended.is_set():
+            await any_set(0.05, self.joined, self.call.ended)
 
 
 @dataclass(slots=True, eq=False)
 class World:
-    """``epoch`` turns the loop's clock into seconds since 1970."""
+    """``epoch`` turns the loop's clock into seconds since 1970.
+
+    ``listens`` says whether what was said is looked for in the other party's ear, which takes a while.
+    """
 
     gateway: Gateway
     api: ServiceApi
@@ -57,7 +96,10 @@ class World:
     show: Show
     epoch: float
     started_at: float
+    overflows: Overflows = field(default_factory=dict)
+    listens: bool = True
     meetings: dict[str, Meeting] = field(default_factory=dict)
+    left_at: dict[str, float] = field(default_factory=dict)
 
     def now(self) -> float:
         """Seconds since 1970."""

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,11 @@ def test_start_report_stop(program: Program) -> None:
     assert (program.folder / "data" / "recordings").stat().st_mode & 0o077 == 0
     report = program.run("report", "--json")
     assert '"offered"' in report.stdout
+    verified = program.run("report", "verify", "--from", "yesterday")
+    assert verified.stdout == "0 calls, 0 contacts and 0 days compared: all as the events say\n"
+    contacts = program.run("report", "--from", "yesterday", "contacts", "--csv", "-")
+    assert contacts.stdout.startswith("call_id,segment,direction,queue,agent,")
+    assert contacts.stderr == "0 contacts\n"
     assert program.stop() == 0
     assert "Traceback" not in program.log
 
@@ -73,6 +79,18 @@ def test_a_flow_is_checked_and_drawn(program: Program, tmp_path: Path) -> None:
     result = program.run("ivr", "check", str(flow), check=False)
     assert result.returncode == 2
     assert "flow.yaml:5: node hello" in result.stderr
+
+
+def test_a_text_that_is_missing_in_a_language_is_a_warning(program: Program) -> None:
+    flow = program.folder / "languages.yaml"
+    flow.write_text(
+        "language: en\nstart: ask\nnodes:\n"
+        "  ask: {kind: set, set_language: ja, next: bye}\n  bye: {kind: hangup, prompts: Goodbye.}\n"
+    )
+    result = program.run("ivr", "check", str(flow))
+    warning = f"{flow}:5: node bye: prompts: no text in 'ja'; 'en' is heard"
+    assert f"warning: {warning}\n" in result.stdout
+    assert json.loads(program.run("ivr", "check", str(flow), "--json").stdout)["warnings"] == [warning]
 
 
 def test_users_and_tokens(program: Program) -> None:

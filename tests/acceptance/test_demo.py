@@ -100,6 +100,14 @@ def test_the_day_was_lived(day: tuple[dict[str, Any], str]) -> None:
     assert results["report"]["total"]["offered"] == figures["offered"]["truth"]
 
 
+def test_those_who_speak_are_understood(day: tuple[dict[str, Any], str]) -> None:
+    results, output = day
+    understood, said = results["spoken"]["understood"], results["spoken"]["said"]
+    assert said >= 2
+    assert understood >= 0.9 * said
+    assert f"{understood} of {said} choices said to the IVR were understood" in output
+
+
 def test_the_words_are_good(day: tuple[dict[str, Any], str]) -> None:
     results, output = day
     assert results["wer"]["median"] <= 0.10

@@ -23,7 +23,8 @@ def caller(index: int, script: Script, **more) -> CallerPlan:
 
 
 def agent(index: int, *answers: Answer) -> AgentPlan:
-    return AgentPlan(f"agent{index}", f"+120655501{index:02d}", ("sales",), VOICE, 0.2, 0.3, answers)
+    queues = ("sales", "support", "billing")
+    return AgentPlan(f"agent{index}", f"+120655501{index:02d}", queues, VOICE, 0.2, 0.3, answers)
 
 
 async def simulate(service, *people: CallerPlan | AgentPlan, seen: list[Progress] | None = None) -> Truth:
@@ -75,12 +76,12 @@ async def test_each_script_ends_as_it_should(service) -> None:
     assert all(line.ended_at - line.started_at > 0.4 for line in said)
 
     talk, wrong, account = of(truth, 0), of(truth, 1), of(truth, 2)
-    assert 0.4 <= talk.holds[0].ended_at - talk.holds[0].started_at < 0.8
+    assert 0.4 <= talk.contacts[0].hold_s < 0.8
     assert talk.ended_by == "caller"
-    assert 0.2 <= talk.wrap_up_ended_at - talk.ended_at < 0.9
+    assert 0.2 <= talk.contacts[0].wrap_up_s < 0.9
     assert ([key.digit for key in wrong.keys], wrong.ended_by) == (["7", "2"], "agent")
     assert "".join(key.digit for key in account.keys) == "3482915#"
-    assert account.queue_entered_at >= account.keys[-1].at
+    assert account.contacts[0].entered_at >= account.keys[-1].at
     assert of(truth, 5).ended_by == "service"
     assert of(truth, 6).said[0].complete
     assert [entry.what for entry in seen if entry.who == "agent0"][:2] == ["signs in", "rings"]

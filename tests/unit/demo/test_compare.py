@@ -9,7 +9,9 @@ import pytest
 from callcenter.config import Metrics
 from callcenter.demo.compare import (
     CALL_FIGURES,
+    LEFT,
     OUTCOMES,
+    REFUSED,
     SERVICE_LEVELS,
     TOLERANCE_S,
     Compared,
@@ -20,7 +22,7 @@ from callcenter.demo.compare import (
 from callcenter.events import Outcome
 from callcenter.reports import Interval, summarise, to_json
 from callcenter.reports.definitions import ServiceLevel
-from callcenter.simulator.truth import CallTruth, Held, Truth
+from callcenter.simulator.truth import CallTruth, ContactTruth, Held, Truth
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 EMPTY = to_json(
@@ -36,20 +38,24 @@ EMPTY = to_json(
 
 def answered(number: str = "+12125550100", wait_s: float = 5.0) -> CallTruth:
     connected = START + 2 + wait_s
+    contact = ContactTruth(
+        "sales",
+        START + 2,
+        agent="alice",
+        connected_at=connected,
+        parted_at=connected + 10,
+        holds=[Held(connected + 3, connected + 5)],
+        wrap_up_ended_at=connected + 11,
+    )
     return CallTruth(
         number=number,
         dialled="+13125550100",
         script="talk",
         started_at=START - 0.6,
         answered_at=START,
-        queue="sales",
-        queue_entered_at=START + 2,
-        agent="alice",
-        connected_at=connected,
-        holds=[Held(connected + 3, connected + 5)],
+        contacts=[contact],
         ended_at=connected + 10,
         ended_by="caller",
-        wrap_up_ended_at=connected + 11,
     )
 
 
@@ -60,8 +66,7 @@ def abandoned(number: str = "+12125550101", wait_s: float = 8.0) -> CallTruth:
         script="abandon",
         started_at=START - 0.6,
         answered_at=START,
-        queue="sales",
-        queue_entered_at=START + 2,
+        contacts=[ContactTruth("sales", START + 2, START + 2 + wait_s, "abandoned")],
         ended_at=START + 2 + wait_s,
         ended_by="caller",
     )
@@ -98,6 +103,7 @@ def queue_figures() -> dict[str, Any]:
         "answer_rate": ratio(1, 2),
         "abandonment_rate": {"gross": ratio(1, 2), "net": ratio(1, 2)},
         "aht_s": ratio(11.0, 1),
+        "aht_per_call_s": ratio(11.0, 1),
         "att_s": ratio(8.0, 1),
         "average_hold_s": ratio(2.0, 1),
         "average_acw_s": ratio(1.0, 1),
@@ -176,7 +182,19 @@ def test_a_true_report_equals_the_truth() -> None:
         "call +12125550101",
         "call +12125550102",
     }
-    assert len(rows) == (1 + len(OUTCOMES)) + 2 * (17 + 5) + 5 + 3 * len(CALL_FIGURES)
+    assert len(rows) == (2 + len(OUTCOMES)) + 2 * (17 + len(LEFT) + len(REFUSED) + 5) + 5 + 3 * len(
+        CALL_FIGURES
+    )
+
+
+def test_what_callers_said_and_what_the_service_took_it_for_are_compared() -> None:
+    said, heard = truth(), calls()
+    said.calls[0].understood = ["question", "refund"]
+    assert different(compare(report(), heard, said)) == {("call +12125550100", "said")}
+    heard["+12125550100"]["spoken"] = ["question", "price"]
+    assert different(compare(report(), heard, said)) == {("call +12125550100", "said")}
+    heard["+12125550100"]["spoken"] = ["question", "refund"]
+    assert different(compare(report(), heard, said)) == set()
 
 
 def test_every_outcome_and_service_level_is_compared() -> None:

@@ -15,7 +15,7 @@ from callcenter.demo.transcript import CallTranscript, fully_said, transcript
 from callcenter.demo.wer import WordErrors
 from callcenter.errors import CallCenterError
 from callcenter.simulator.calls import NetworkFigures
-from callcenter.simulator.truth import CallTruth, Said, Truth
+from callcenter.simulator.truth import CallTruth, ContactTruth, Said, Truth
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 T0 = START.timestamp()
@@ -32,9 +32,8 @@ def segment(leg: str, text: str, start_ms: int, end_ms: int) -> dict[str, Any]:
 
 
 def lived(*sentences: Said) -> CallTruth:
-    return CallTruth(
-        "+12125550100", "+13125550100", "talk", T0, agent="alice", connected_at=T0, said=list(sentences)
-    )
+    contact = ContactTruth("sales", T0, agent="alice", connected_at=T0)
+    return CallTruth("+12125550100", "+13125550100", "talk", T0, contacts=[contact], said=list(sentences))
 
 
 def test_each_segment_stands_beside_the_sentence_it_was_made_of() -> None:
@@ -78,7 +77,7 @@ def test_only_calls_whose_text_is_known_are_counted() -> None:
     assert not fully_said(lived(said("agent", "Hello.", 1, 2), said("caller", "My ph", 2, 3, complete=False)))
     assert not fully_said(lived())
     voicemail = lived(said("caller", "Call me.", 1, 2))
-    voicemail.connected_at = None
+    voicemail.contacts.clear()
     assert not fully_said(voicemail)
 
 

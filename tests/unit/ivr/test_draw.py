@@ -38,12 +38,29 @@ def test_a_flow_and_its_sub_flows_are_drawn() -> None:
         assert name in drawn[after:]
 
 
-def test_every_node_and_kind_can_be_drawn() -> None:
-    flow = check(Path(__file__).with_name("everything.yaml"))
+@pytest.mark.parametrize("name", ["everything.yaml", "spoken.yaml"])
+def test_every_node_and_kind_can_be_drawn(name: str) -> None:
+    flow = check(Path(__file__).with_name(name))
     drawn = texts(draw(flow))
     for name, node in flow.nodes.items():
         assert name in drawn
         assert node.kind in drawn
+
+
+def test_what_can_be_said_is_drawn() -> None:
+    drawn = texts(draw(check(Path(__file__).with_name("spoken.yaml"))))
+    for text in (
+        "1 “english”",
+        "“only words”",
+        "pin: 2–4 keys or words, ends with #, secret",
+    ):
+        assert any(text in line for line in drawn), text
+    assert any("3 answers of answers.yaml" in line for line in drawn)
+    assert any(line.split(", ")[-1] == "operator" for line in drawn)
+
+
+def test_a_choice_that_leads_back_is_drawn() -> None:
+    drawn = texts(draw(check(Path(__file__).with_name("everything.yaml"))))
     assert "↻ 2" in drawn  # a choice that leads back to its own menu
 
 

@@ -87,6 +87,8 @@ MISTAKES = [
     ('  phrases: [operator]\n  key: "0"\n', "", "3: operator: must have phrases, a key, or both"),
     ('key: "0"', "key: zero", "5: operator.key: String should match pattern '^[0-9*#]$'"),
     ('key: "*"', 'key: "0"', "7: repeat.key: '0' is also the operator's"),
+    ("say that again", "[Operator.]", "7: repeat.phrases.0: 'Operator.' is also the operator's"),
+    ("[operator]", "[um]", "4: operator.phrases.0: 'um' has no word in it"),
     (
         "      returns:",
         "      0: bye\n      returns:",

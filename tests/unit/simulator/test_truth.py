@@ -2,17 +2,8 @@ import json
 
 import pytest
 
-from callcenter.simulator.truth import (
-    CallTruth,
-    Held,
-    Pressed,
-    Rated,
-    Said,
-    Truth,
-    nearest_rank,
-    ratings,
-    service_level,
-)
+from callcenter.simulator.figures import Limit, nearest_rank, ratings, service_level
+from callcenter.simulator.truth import CallTruth, ContactTruth, Held, Pressed, Rated, Said, Truth
 
 NOON = 1_790_000_000.0
 
@@ -20,18 +11,19 @@ NOON = 1_790_000_000.0
 def waiting(wait_s: float, *, ended_by: str = "caller", script: str = "abandon") -> CallTruth:
     call = CallTruth("+12125550100", "+13125550100", script, NOON)
     call.keys = [Pressed("1", NOON + 2)]
-    call.queue, call.queue_entered_at = "sales", NOON + 2
+    call.enter("sales", NOON + 2)
     call.ended(ended_by, NOON + 2 + wait_s)
     return call
 
 
 def answered(wait_s: float, talk_s: float = 60.0, hold_s: float = 0.0, wrap_up_s: float = 0.0) -> CallTruth:
-    call = waiting(wait_s, script="talk")
-    call.connected_at = NOON + 2 + wait_s
-    call.ended_at = call.connected_at + talk_s + hold_s
-    call.wrap_up_ended_at = call.ended_at + wrap_up_s
+    call = CallTruth("+12125550100", "+13125550100", "talk", NOON)
+    contact, connected_at = call.enter("sales", NOON + 2), NOON + 2 + wait_s
+    contact.agent, contact.connected_at = "alice", connected_at
+    call.ended("caller", connected_at + talk_s + hold_s)
+    contact.wrap_up_ended_at = connected_at + talk_s + hold_s + wrap_up_s
     if hold_s:
-        call.holds = [Held(call.connected_at + 5, call.connected_at + 5 + hold_s)]
+        contact.holds = [Held(connected_at + 5, connected_at + 5 + hold_s)]
     return call
 
 
@@ -78,15 +70,16 @@ def test_handling_time_and_waits() -> None:
     assert (day.calls, day.offered, day.handled, day.abandoned, day.short_abandoned) == (5, 4, 2, 2, 1)
     assert (day.talk_s, day.hold_s, day.wrap_up_s, day.aht_s) == (100, 20, 40, 80)
     assert (day.asa_mean_s, day.asa_p50_s, day.asa_p90_s, day.asa_max_s) == (15, 10, 20, 20)
-    assert day.abandonment_gross == 2 / 4
-    assert day.abandonment_net == pytest.approx(1 / 3)
-    assert day.answer_rate == 2 / 4
+    assert (day.abandonment_gross.part, day.abandonment_gross.whole) == (2, 4)
+    assert (day.abandonment_net.part, day.abandonment_net.whole) == (1, 3)
+    assert day.answer_rate.value == 2 / 4
     assert day.outcomes == {"abandoned": 1, "answered": 2, "ivr_abandoned": 1, "short_abandoned": 1}
 
 
 def test_the_known_example_of_service_levels() -> None:
     calls = [answered(5)] * 70 + [waiting(10)] * 10 + [answered(30)] * 20
-    level = service_level(calls, answer_within_s=20, short_abandon_s=0)
+    levels = service_level([call.contacts[0] for call in calls], answer_within_s=20, short_abandon_s=0)
+    level = {name: share.value for name, share in levels.items()}
     assert level["abandons_ignored"] == pytest.approx(0.778, abs=0.0005)
     assert level["abandons_negative"] == pytest.approx(0.7)
     assert level["abandons_positive"] == pytest.approx(0.8)
@@ -96,17 +89,17 @@ def test_the_known_example_of_service_levels() -> None:
 
 
 def test_short_abandons_leave_the_standard_service_level() -> None:
-    calls = [answered(5)] * 8 + [waiting(3)] * 2
-    assert service_level(calls, 20, 6)["standard"] == 1.0
-    assert service_level(calls, 20, 0)["standard"] == 0.8
+    contacts = [call.contacts[0] for call in [answered(5)] * 8 + [waiting(3)] * 2]
+    assert service_level(contacts, 20, 6)["standard"].value == 1.0
+    assert service_level(contacts, 20, 0)["standard"].value == 0.8
 
 
 def test_nothing_divided_by_nothing_is_nothing() -> None:
     day = Truth().figures()
     assert day.aht_s is None
     assert day.asa_p50_s is None
-    assert day.abandonment_net is None
-    assert set(day.service_level.values()) == {None}
+    assert day.abandonment_net.value is None
+    assert {share.value for share in day.service_level.values()} == {None}
 
 
 @pytest.mark.parametrize(
@@ -140,18 +133,73 @@ def test_what_callers_say_in_surveys() -> None:
         ]
     survey = ratings(calls)
     assert (survey.offered, survey.answered) == (5, 4)
-    assert (survey.csat_answers, survey.satisfied, survey.csat) == (4, 3, 0.75)
-    assert (survey.nps_answers, survey.promoters, survey.detractors, survey.nps) == (4, 2, 1, 25.0)
+    assert (survey.csat_answers, survey.satisfied, survey.csat.value) == (4, 3, 0.75)
+    assert (survey.nps_answers, survey.promoters, survey.detractors, survey.nps.value) == (4, 2, 1, 25.0)
 
 
 def test_nobody_was_asked() -> None:
     survey = ratings([answered(3)])
-    assert (survey.offered, survey.csat, survey.nps) == (0, None, None)
+    assert (survey.offered, survey.csat.value, survey.nps.value) == (0, None, None)
 
 
 def test_the_time_of_a_survey_is_neither_talk_nor_wrap_up() -> None:
     call = answered(10, 60, 0, 20)
-    call.parted_at = call.connected_at + 40
-    call.wrap_up_ended_at = call.parted_at + 5
+    contact = call.contacts[0]
+    contact.parted_at = contact.connected_at + 40
+    contact.wrap_up_ended_at = contact.parted_at + 5
     day = Truth([call]).figures()
     assert (day.talk_s, day.wrap_up_s) == (40, 5)
+
+
+def handed_over() -> CallTruth:
+    """12 s in a queue that overflows, 8 s in the next, 30 s with ann, 20 s of them on hold, then with bob."""
+    call = CallTruth("+12125550100", "+13125550100", "talk", NOON, answered_at=NOON)
+    call.enter("sales", NOON + 2)
+    call.leave("overflow", NOON + 14)
+    first = call.enter("support", NOON + 14)
+    first.agent, first.connected_at = "ann", NOON + 22
+    first.holds = [Held(NOON + 32, NOON + 52)]
+    call.part(NOON + 52)
+    first.wrap_up_ended_at = NOON + 55
+    call.contacts.append(
+        ContactTruth("support", NOON + 52, attended=True, agent="bob", connected_at=NOON + 52)
+    )
+    call.ended("caller", NOON + 62)
+    call.contacts[-1].wrap_up_ended_at = NOON + 66
+    return call
+
+
+def test_a_call_with_several_contacts() -> None:
+    call = handed_over()
+    day = Truth([call]).figures(answer_within_s=10, short_abandon_s=6)
+    assert call.outcome(6) == "answered"
+    assert (day.calls, day.offered, day.answered, day.handled, day.left) == (1, 2, 1, 2, {"overflow": 1})
+    assert (day.talk_s, day.hold_s, day.wrap_up_s) == (20, 20, 7)
+    assert (day.aht_s, day.aht_per_call_s) == (23.5, 47)
+    assert (day.asa_mean_s, day.asa_max_s) == (8, 8)
+    # One answered within 10 s; the overflow came after more than that.
+    assert (day.service_level["standard"].part, day.service_level["standard"].whole) == (1, 1)
+    assert (day.service_level["abandons_negative"].part, day.service_level["abandons_negative"].whole) == (
+        1,
+        2,
+    )
+
+
+def test_a_caller_who_was_refused_or_wanted_a_callback() -> None:
+    refused, wished = in_menu("turned_away", "service", "6"), in_menu("callback", "service", "1")
+    for call, reason in ((refused, "full"), (wished, "callback")):
+        call.ended_at = None
+        call.enter("sales", NOON + 2)
+        call.leave(reason, NOON + 4)
+        call.ended("service", NOON + 5)
+    assert (refused.outcome(6), wished.outcome(6)) == ("blocked", "callback_requested")
+    day = Truth([refused, wished]).figures()
+    assert (day.offered, day.left, day.refused) == (1, {"callback": 1}, {"full": 1})
+
+
+def test_a_wait_is_known_no_better_than_the_machine_was_on_time() -> None:
+    call = waiting(6.5)
+    limits = [Limit(6.0, sign, 0.25) for sign in (-1, 0, 1)]
+    assert [call.outcome(limit) for limit in limits] == ["abandoned"] * 3
+    call.late_s = 0.3
+    assert [call.outcome(limit) for limit in limits] == ["abandoned", "abandoned", "short_abandoned"]
