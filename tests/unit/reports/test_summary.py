@@ -261,6 +261,7 @@ def test_who_takes_a_caller_over_in_person_handles_a_contact_that_no_queue_was_o
         NINE,
         (0, E.QUEUE_ENTERED, {"queue": "sales"}),
         (30, E.AGENT_CONNECTED, {"queue": "sales", "agent": "bob"}),
+        (90, E.TRANSFER_ATTENDED, {"agent": "bob", "to": "billing", "kind": "queue"}),
         (90, E.CONVERSATION_ENDED, {"by": "transfer"}),
         (90, E.AGENT_CONNECTED, {"queue": "billing", "agent": "ann"}),
         (130, E.CONVERSATION_ENDED, {"by": "customer"}),
