@@ -56,6 +56,8 @@ class _Call:
 
     def take(self, event: Event) -> None:
         now_ms = self._ms(event)
+        if event.type is E.CONVERSATION_ENDED and event.data.get("bridge") == "failed":
+            self.connected = None  # the agent was lost as soon as connected: nobody spoke with anybody
         if event.type in _OVER or event.type is E.AGENT_CONNECTED:
             self._close(now_ms)
         if event.type is E.QUEUE_ENTERED:

@@ -38,7 +38,7 @@ UPDATE callcenter.talk_due AS due SET due_at = clock_timestamp() + make_interval
 RETURNING due.call_id, due.version
 """
 EVENTS = """
-SELECT at, type, call_id, seq, queue, agent FROM callcenter.event
+SELECT at, type, call_id, seq, queue, agent, data FROM callcenter.event
  WHERE call_id = $1 AND type = ANY ($2) ORDER BY seq
 """
 LOCK = "SELECT FROM callcenter.talk_due WHERE call_id = $1 AND version = $2 FOR UPDATE"
@@ -109,7 +109,7 @@ class TalkStore:
             await connection.execute(DONE, call_id)
 
 
-_COLUMNS = ("at", "call_id", "seq", "queue", "agent")
+_COLUMNS = ("at", "call_id", "seq", "queue", "agent", "data")
 
 
 def words_of(segments: Sequence[TranscriptSegment]) -> Iterator[Said]:

@@ -34,10 +34,16 @@ def test_the_schema_can_be_looked_after(program: Program) -> None:
     assert program.run("db", "upgrade").stdout == "nothing to do\n"
 
 
-def test_a_report_before_the_first_start_is_empty_not_an_error(program: Program) -> None:
-    result = program.run("report", "--csv")
+@pytest.mark.parametrize("report", [("report",), ("report", "quality")])
+def test_a_report_before_the_first_start_is_empty_not_an_error(
+    program: Program, report: tuple[str, ...]
+) -> None:
+    result = program.run(*report, "--csv")
     assert result.returncode == 0
     assert result.stderr == ""
+    turned = program.run(*report, "--from", "2025-06-02", "--to", "2025-06-01", check=False)
+    assert turned.returncode == 2
+    assert turned.stderr == "callcenter: the range is empty: from 2025-06-02 to 2025-06-01\n"
 
 
 WRONG_KEY = ({"server": {"prot": 1}}, "server.prot: Extra inputs are not permitted")

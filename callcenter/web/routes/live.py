@@ -57,7 +57,8 @@ class LiveRoutes:
         """Carry one watcher until it leaves, is too slow, loses its token, or we shut down."""
         if PRINCIPAL not in request and self._strangers >= MAX_STRANGERS:
             raise OverloadedError("too many sockets that have not signed in")
-        socket = web.WebSocketResponse(heartbeat=PING_EVERY_S, max_msg_size=MAX_MESSAGE_BYTES)
+        # Messages are made once for all; compressed they would be once for each, at the cost of the audio.
+        socket = web.WebSocketResponse(heartbeat=PING_EVERY_S, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
         problem: Problem | None = None
         try:

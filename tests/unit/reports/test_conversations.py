@@ -1,5 +1,6 @@
 """The conversations of a call, from its events."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -74,6 +75,18 @@ def test_a_consultation_is_a_hold_and_the_second_agent_follows_the_first() -> No
         ((21_000, 29_000), (20_000, 30_000)),
     )
     assert (second.agent, second.span, second.holds, second.at) == ("carl", (30_000, 50_000), (), at(5))
+
+
+def test_an_agent_who_is_lost_at_once_has_no_conversation() -> None:
+    told = events(
+        (5, E.QUEUE_ENTERED, "sales", None),
+        (10, E.AGENT_CONNECTED, "sales", "bob"),
+        (12, E.CONVERSATION_ENDED, "sales", "bob"),
+        (20, E.AGENT_CONNECTED, "sales", "carl"),
+        (30, E.CALL_ENDED, None, None),
+    )
+    told[3] = replace(told[3], data={"by": "agent", "bridge": "failed"})
+    assert [one.agent for one in conversations(told)] == ["carl"]
 
 
 def test_what_is_no_conversation() -> None:
