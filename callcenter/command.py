@@ -40,12 +40,12 @@ def command(
     return parser
 
 
-def with_config(parser: argparse.ArgumentParser) -> None:
-    """Let it take a settings file."""
+def with_config(parser: argparse.ArgumentParser, *, inherits: bool = False) -> None:
+    """Let it take a settings file; one that ``inherits`` leaves what its parent was given."""
     parser.add_argument(
         "--config",
         type=Path,
-        default=None,
+        default=argparse.SUPPRESS if inherits else None,
         metavar="FILE",
         help=f"settings file (default: $CALLCENTER_CONFIG, else {DEFAULT_CONFIG} if it exists)",
     )

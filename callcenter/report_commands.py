@@ -3,11 +3,18 @@
 import argparse
 import asyncio
 import json
+import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from callcenter.command import Commands, Parser, command, load_settings, with_config
 from callcenter.config import Metrics, Settings
 from callcenter.ewt_commands import add_report_ewt
+
+if TYPE_CHECKING:
+    from callcenter.reports.verify import Verdict
 
 
 def add_report(commands: Commands) -> None:
@@ -20,18 +27,27 @@ def add_report(commands: Commands) -> None:
         _summary,
     )
     _with_summary(parser)
-    # Options stand after the action that they belong to.
     actions = parser.add_subparsers(dest="action", required=False, metavar="ACTION")
+    _add_verify(actions)
+    _add_contacts(actions)
     _add_quality(actions)
     add_report_ewt(actions, with_range, range_of)
 
 
-def with_range(parser: argparse.ArgumentParser) -> None:
-    """Let it take the settings file and a period; see ``range_of``."""
+def with_range(parser: argparse.ArgumentParser, *, inherits: bool = True) -> None:
+    """Let it take the settings file and a period, before or after an action; see ``range_of``."""
     add = parser.add_argument
-    with_config(parser)
-    add("--from", dest="since", default="today", metavar="TIME", help="date, time or 'today'")
-    add("--to", dest="until", default=None, metavar="TIME", help="date (its whole day included) or time")
+    with_config(parser, inherits=inherits)
+    # What an action was not given must not hide what stands before it.
+    first, last = (argparse.SUPPRESS, argparse.SUPPRESS) if inherits else ("today", None)
+    add("--from", dest="since", default=first, metavar="TIME", help="date, time or 'today'")
+    add("--to", dest="until", default=last, metavar="TIME", help="date (its whole day included) or time")
+
+
+def with_queue(parser: argparse.ArgumentParser, *, inherits: bool = True) -> None:
+    """Let it look at one queue, as ``options.queue``."""
+    default = argparse.SUPPRESS if inherits else None
+    parser.add_argument("--queue", default=default, metavar="NAME", help="one queue only")
 
 
 def range_of(options: argparse.Namespace, settings: Settings) -> tuple[datetime, datetime]:
@@ -66,8 +82,8 @@ def thresholds_of(options: argparse.Namespace, settings: Settings) -> Metrics:
 
 
 def _with_summary(parser: Parser) -> None:
-    with_range(parser)
-    parser.add_argument("--queue", default=None, help="one queue only")
+    with_range(parser, inherits=False)
+    with_queue(parser, inherits=False)
     parser.add_argument("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
     parser.add_argument(
         "--by",
@@ -82,11 +98,14 @@ def _with_summary(parser: Parser) -> None:
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print JSON")
     shape.add_argument("--csv", action="store_true", help="print CSV")
+    shape.add_argument("--parquet", type=Path, metavar="FILE", help="write the rows of the CSV form to FILE")
 
 
 def _summary(options: argparse.Namespace) -> int:
     from callcenter import reports
 
+    if options.parquet:
+        reports.require_parquet()
     settings = load_settings(options.config)
     since, until = range_of(options, settings)
     thresholds = thresholds_of(options, settings)
@@ -104,10 +123,108 @@ def _summary(options: argparse.Namespace) -> int:
     )
     if options.json:
         print(json.dumps(reports.to_json(summary), indent=2))  # noqa: T201
+    elif options.parquet:
+        reports.write_summary(summary, options.parquet)
     elif options.csv:
         print(reports.to_csv(summary), end="")  # noqa: T201
     else:
         print(reports.to_text(summary), end="")  # noqa: T201
+    return 0
+
+
+# report verify
+
+
+SHOWN = 100
+
+
+def _add_verify(actions: Commands) -> None:
+    parser = command(
+        actions,
+        "verify",
+        "compare what is added up with the events; exit status 1 where they differ",
+        "callcenter report verify --from 2026-01-01 --to 2026-12-31",
+        _verify,
+    )
+    with_range(parser)
+    parser.add_argument("--repair", action="store_true", help="make again what differs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    since, until = range_of(options, settings)
+    first, last = asyncio.run(_verified(settings, since, until, mends=options.repair))
+    if options.json:
+        differences = [asdict(difference) for difference in first.differences]
+        counts = {"calls": first.calls, "contacts": first.contacts, "days": first.days}
+        document = counts | {"differences": differences, "differences_left": len(last.differences)}
+        print(json.dumps(document, indent=2))  # noqa: T201
+    else:
+        _print_verdict(first)
+        if options.repair and first.differences:
+            print(f"made again; {len(last.differences)} differences are left")  # noqa: T201
+    return 1 if last.differences else 0
+
+
+async def _verified(
+    settings: Settings, since: datetime, until: datetime, *, mends: bool
+) -> "tuple[Verdict, Verdict]":
+    """What was found at first, and after the repair, where one was asked for."""
+    from callcenter.reports.verify import repair, verify
+    from callcenter.storage.migrate import Migrations
+    from callcenter.storage.pool import Database
+
+    async with Database.open(settings, application_name="callcenter report") as database:
+        await Migrations(database).upgrade()
+        first = await verify(database, since, until)
+        if not (mends and first.differences):
+            return first, first
+        await repair(database, first)
+        return first, await verify(database, since, until)
+
+
+def _print_verdict(verdict: "Verdict") -> None:
+    for difference in verdict.differences[:SHOWN]:
+        print(f"{difference.what}: {difference.detail}")  # noqa: T201
+    if len(verdict.differences) > SHOWN:
+        print(f"... and {len(verdict.differences) - SHOWN} more")  # noqa: T201
+    compared = f"{verdict.calls} calls, {verdict.contacts} contacts and {verdict.days} days compared"
+    count = len(verdict.differences)
+    print(f"{compared}: {f'{count} differences' if count else 'all as the events say'}")  # noqa: T201
+
+
+# report contacts
+
+
+def _add_contacts(actions: Commands) -> None:
+    parser = command(
+        actions,
+        "contacts",
+        "write down every contact that entered a queue in the period, one row each",
+        "callcenter report contacts --from 2026-11-01 --to 2026-11-30 --parquet november.parquet",
+        _contacts,
+    )
+    with_range(parser)
+    with_queue(parser)
+    shape = parser.add_mutually_exclusive_group(required=True)
+    shape.add_argument("--csv", type=Path, metavar="FILE", help="write CSV to FILE; - prints it")
+    shape.add_argument("--json", type=Path, metavar="FILE", help="write a JSON object per line; - prints it")
+    shape.add_argument("--parquet", type=Path, metavar="FILE", help="write Parquet to FILE")
+
+
+def _contacts(options: argparse.Namespace) -> int:
+    from callcenter import reports
+    from callcenter.reports.contacts import write_contacts
+
+    if options.parquet:
+        reports.require_parquet()
+    settings = load_settings(options.config)
+    since, until = range_of(options, settings)
+    form = next(form for form in ("csv", "json", "parquet") if getattr(options, form))
+    path: Path = getattr(options, form)
+    count = asyncio.run(write_contacts(settings, since, until, options.queue, form, path))
+    print(f"{count} contacts", file=sys.stderr)  # noqa: T201
     return 0
 
 
@@ -124,7 +241,7 @@ def _add_quality(actions: Commands) -> None:
     )
     with_range(parser)
     add = parser.add_argument
-    add("--queue", default=None, help="one queue only")
+    with_queue(parser)
     add("--agent", default=None, help="one agent only")
     add("--interval", default="day", help="15, 30, 60 (minutes) or day (default: day)")
     shape = parser.add_mutually_exclusive_group()

@@ -152,6 +152,7 @@ class _Call:
     ivr: timedelta = _ZERO
     entries: list[_Entry] = field(default_factory=list)
     bridged: bool = False
+    handed_over: bool = False
     voicemail: bool = False
 
     def take(self, event: Event) -> None:
@@ -291,19 +292,28 @@ def _connect(call: _Call, event: Event) -> None:
     call.entries[-1].close(call.at, ContactEnd.ANSWERED, connected_at=call.at, agent=event.agent)
 
 
+def _hand_over(call: _Call, _event: Event) -> None:
+    call.handed_over = True
+
+
 def _take_over(call: _Call, event: Event) -> None:
-    """The agent who talked has handed the caller over in person."""
-    entry = _Entry(
-        event.queue or "", call.at, {"attended": True, "position": None, "original_position": None}
-    )
-    call.entries.append(entry)
-    _connect(call, event)
+    """The agent who talked may have handed the caller over in person."""
+    if call.handed_over:
+        call.handed_over = False
+        call.phase = _Phase.TALKING
+        known = {"attended": True, "position": None, "original_position": None}
+        call.entries.append(_Entry(event.queue or "", call.at, known))
+        _connect(call, event)
 
 
-def _talk_over(call: _Call, event: Event) -> None:
+def _part(call: _Call, event: Event) -> None:
     if event.data.get("bridge") == "failed":
         _wait_again(call)
-        return
+    else:
+        _talk_over(call, event)
+
+
+def _talk_over(call: _Call, _event: Event) -> None:
     call.entries[-1].known["conversation_ended_at"] = call.at
 
 
@@ -375,6 +385,7 @@ def _staying(phase: _Phase, effect: _Effect, types: Iterable[EventType]) -> dict
 # These count in every phase: they belong to the agent or to the call as a whole.
 _ANYWHERE: Mapping[EventType, _Effect] = {
     EventType.AGENT_CONNECTED: _bridge,
+    EventType.TRANSFER_ATTENDED: _hand_over,
     EventType.RECORDING_STARTED: _record,
     EventType.ACW_STARTED: _wrap_up,
     EventType.ACW_ENDED: _wrapped_up,
@@ -386,7 +397,7 @@ _IN_FLOW: Mapping[EventType, _Step] = {
     EventType.CALL_ENDED: (_Phase.ENDED, _end),
 }
 _IN_TALK: Mapping[EventType, _Step] = {
-    EventType.CONVERSATION_ENDED: (_Phase.RELEASED, _talk_over),
+    EventType.CONVERSATION_ENDED: (_Phase.RELEASED, _part),
     EventType.QUEUE_ENTERED: (_Phase.WAITING, _talk_over_and_enter),
     EventType.CALL_ENDED: (_Phase.ENDED, _end_talking),
 }
@@ -411,7 +422,7 @@ _STEPS: Mapping[_Phase, Mapping[EventType, _Step]] = {
     },
     _Phase.TALKING: {**_IN_TALK, EventType.HOLD_STARTED: (_Phase.HOLDING, _nothing)},
     _Phase.HOLDING: {**_IN_TALK, EventType.HOLD_ENDED: (_Phase.TALKING, _nothing)},
-    _Phase.RELEASED: {**_IN_FLOW, EventType.AGENT_CONNECTED: (_Phase.TALKING, _take_over)},
+    _Phase.RELEASED: {**_IN_FLOW, EventType.AGENT_CONNECTED: (_Phase.RELEASED, _take_over)},
     _Phase.ENDED: {},
 }
 

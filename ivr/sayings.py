@@ -74,7 +74,7 @@ def bad_faq(flow: Flow, faq: FaqText, variables: frozenset[str]) -> Iterator[Pro
             yield Problem((*at, "name"), f"{answer.name!r} is also the name of answer {names[answer.name]}")
         names[answer.name] = index
         for place, phrase in _listed(answer.questions):
-            own = units(phrase, str(place[0]) if place and isinstance(place[0], str) else flow.language)
+            own = _units(flow, place, phrase)
             if not own:
                 yield Problem((*at, "questions", *place), f"{phrase!r} has no word in it")
             if seen.setdefault(own, answer.name) != answer.name:
@@ -109,10 +109,19 @@ def _bad_wishes(flow: Flow) -> Iterator[Problem]:
             continue
         if wish.phrases is None and wish.key is None:
             yield Problem((name,), "must have phrases, a key, or both")
+        for place, phrase in _listed(wish.phrases):
+            if not _units(flow, place, phrase):
+                yield Problem((name, "phrases", *place), f"{phrase!r} has no word in it")
         if isinstance(wish, Operator) and wish.next not in flow.nodes and wish.next != RETURN:
             yield Problem((name, "next"), f"no such node {wish.next!r}")
-    if flow.operator and flow.repeat and flow.operator.key and flow.operator.key == flow.repeat.key:
+    if flow.operator is None or flow.repeat is None:
+        return
+    if flow.repeat.key is not None and flow.operator.key == flow.repeat.key:
         yield Problem(("repeat", "key"), f"{flow.repeat.key!r} is also the operator's")
+    taken = {_units(flow, place, phrase) for place, phrase in _listed(flow.operator.phrases)}
+    for place, phrase in _listed(flow.repeat.phrases):
+        if _units(flow, place, phrase) in taken:
+            yield Problem(("repeat", "phrases", *place), f"{phrase!r} is also the operator's")
 
 
 def _bad_keys(flow: Flow, node: Menu) -> Iterator[Problem]:
@@ -157,6 +166,11 @@ def _ambiguous(
     for name, match in found.items():
         if name != own and match.score >= found[own].score:
             yield Problem(at, f"{phrase!r} means {name} as well as {own}")
+
+
+def _units(flow: Flow, place: _Place, phrase: str) -> tuple[str, ...]:
+    """What is compared of a phrase that stands at ``place`` of a list, or of lists by language."""
+    return units(phrase, place[0] if isinstance(place[0], str) else flow.language)
 
 
 def _listed(phrases: Phrases | None) -> Iterator[_Phrase]:

@@ -2,6 +2,7 @@
 
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
+from callcenter.reports.parquet import require_parquet, write_summary
 from callcenter.reports.quality_query import QualityReports, read_quality
 from callcenter.reports.query import Question, Reports, read_summary
 from callcenter.reports.ratio import Ratio
@@ -27,8 +28,10 @@ __all__ = [
     "read_quality",
     "read_summary",
     "reporting_zone",
+    "require_parquet",
     "summarise",
     "to_csv",
     "to_json",
     "to_text",
+    "write_summary",
 ]

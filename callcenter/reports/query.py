@@ -38,19 +38,31 @@ SELECT event.event_id, event.at, event.type, event.call_id, event.seq, event.cha
    AND event.type = ANY ($3)
    AND ($4::text IS NULL OR EXISTS (
            SELECT FROM callcenter.event AS entry
-            WHERE entry.call_id = call.call_id AND entry.queue = $4 AND entry.type LIKE 'queue.%'))
+            WHERE entry.call_id = call.call_id AND entry.queue = $4))
  ORDER BY call.started_at, call.call_id, event.seq
 """
 
-# With the last change before the range, which tells the state an agent was in when it began.
+# With each agent's last change before the range, which tells the state he was in when it began.
 AGENT_STATES = """
-SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM (
-    SELECT * FROM callcenter.event WHERE call_id IS NULL AND type = 'agent.state' AND at >= $1 AND at < $2
+WITH RECURSIVE who AS (
+    -- Everybody in the log, by jumps through the index from one name to the next.
+    (SELECT agent FROM callcenter.event WHERE call_id IS NULL AND agent IS NOT NULL ORDER BY agent LIMIT 1)
     UNION ALL
-    (SELECT DISTINCT ON (agent) * FROM callcenter.event
-      WHERE call_id IS NULL AND type = 'agent.state' AND at < $1
-      ORDER BY agent, at DESC, event_id DESC)) AS change
- ORDER BY at, event_id
+    SELECT (SELECT event.agent FROM callcenter.event
+             WHERE call_id IS NULL AND event.agent > who.agent ORDER BY event.agent LIMIT 1)
+      FROM who WHERE who.agent IS NOT NULL
+)
+SELECT found.*
+  FROM who
+ CROSS JOIN LATERAL (
+       (SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM callcenter.event
+         WHERE call_id IS NULL AND event.agent = who.agent AND type = 'agent.state' AND at < $1
+         ORDER BY at DESC, event_id DESC LIMIT 1)
+       UNION ALL
+       SELECT event_id, at, type, call_id, seq, chain_id, queue, agent, leg, data FROM callcenter.event
+        WHERE call_id IS NULL AND event.agent = who.agent AND type = 'agent.state' AND at >= $1 AND at < $2
+       ) AS found
+ ORDER BY found.at, found.event_id
 """
 
 # Calls in progress, calls whose wrap-up still runs, and calls that changed since they were projected.
@@ -171,20 +183,22 @@ class _Reading:
 
     async def rows(self) -> None:
         """Take what is projected: added up by day where a window is such a day, else row by row."""
-        count, question = self._count, self._question
+        count, queue, by = self._count, self._question.queue, self._question.by
         days = await self._days()
-        left = _joined([window for window in count.cut if (window.start, window.end) not in days])
-        spans = [window.start for window in left], [window.end for window in left]
+        spans = _left_by(days, count.cut)
         starts = [start for start, _ in days]
-        borders = [*(window.start for window in count.cut), question.until]
-        fetch, queue, by = self._connection.fetch, question.queue, question.by.value
-        for row in await fetch(rollup_sql.QUEUES[by], *spans, queue, starts, borders):
+        borders = [*(window.start for window in count.cut), self._question.until]
+        # Days are added up by when contacts were offered.
+        offered = by is CountBy.OFFERED
+        contacts = (*(spans if offered else _left_by(set(), count.cut)), queue, starts if offered else [])
+        fetch = self._connection.fetch
+        for row in await fetch(rollup_sql.QUEUES[by], *contacts, borders):
             self._at(row, count.queues).take(row)
-        for row in await fetch(rollup_sql.LEFT[by], *spans, queue, starts, borders):
+        for row in await fetch(rollup_sql.LEFT[by], *contacts, borders):
             tally = self._at(row, count.queues)
             refused = row["counted"] == Counted.REFUSED
             (tally.refused if refused else tally.left)[row["reason"]] += row["contacts"]
-        for row in await fetch(rollup_sql.AGENTS[by], *spans, queue, starts):
+        for row in await fetch(rollup_sql.AGENTS[by], *contacts):
             count.agents[row["agent"]].take(row)
             count.handled_us[row["agent"], row["queue"]] += row["talk_us"] + row["hold_us"] + row["acw_us"]
         for row in await fetch(rollup_sql.CALLS, *spans, queue, starts, borders):
@@ -209,11 +223,19 @@ class _Reading:
     async def _days(self) -> set[tuple[datetime, datetime]]:
         """The windows that are added up already."""
         question = self._question
-        if question.interval is not Interval.DAY or question.by is not CountBy.OFFERED:
+        if question.interval is not Interval.DAY:
             return set()
         rows = await self._connection.fetch(rollup_sql.DAYS, question.since, question.until)
         days = {(row["start"], row["until"]) for row in rows}
         return days & {(window.start, window.end) for window in self._count.cut}
+
+
+def _left_by(
+    days: set[tuple[datetime, datetime]], cut: Sequence[Window]
+) -> tuple[list[datetime], list[datetime]]:
+    """The beginnings and ends of what the days do not cover."""
+    left = _joined([window for window in cut if (window.start, window.end) not in days])
+    return [window.start for window in left], [window.end for window in left]
 
 
 def _joined(cut: Sequence[Window]) -> list[Window]:
@@ -251,7 +273,8 @@ async def read_summary(
         await Migrations(database).upgrade()
         reports = Reports(database)
         summary = await (reports.summary_from_events if from_events else reports.summary)(question)
-    known = {each.name for each in settings.queues} | set(summary.by_queue)
+        rows = await database.fetch("SELECT name FROM callcenter.queue")
+    known = {*(each.name for each in settings.queues), *(row["name"] for row in rows), *summary.by_queue}
     if queue is not None and queue not in known:
         raise NotFoundError(f"no such queue: {queue}")
     return summary

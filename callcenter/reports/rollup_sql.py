@@ -144,8 +144,8 @@ WITH RECURSIVE who AS (
       FROM change
 ), part AS (
     SELECT place - 1 AS place, agent, state,
-           (extract(epoch FROM least(finish, ({borders}::timestamptz[])[place + 1])
-                             - greatest(start, ({borders}::timestamptz[])[place])) * 1000000)::bigint
+           round(date_part('epoch', least(finish, ({borders}::timestamptz[])[place + 1])
+                                    - greatest(start, ({borders}::timestamptz[])[place])) * 1000000)::bigint
                AS length_us
       FROM spent
      CROSS JOIN generate_series(width_bucket(start, {borders}::timestamptz[]),

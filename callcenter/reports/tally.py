@@ -135,11 +135,14 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Add up."""
         for name in SUMS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if value := getattr(other, name):
+                setattr(self, name, getattr(self, name) + value)
         for name in COUNTERS:
-            getattr(self, name).update(getattr(other, name))
+            if counted := getattr(other, name):
+                getattr(self, name).update(counted)
         for name in WAITS:
-            getattr(self, name).extend(getattr(other, name).packed)
+            if waits := getattr(other, name):
+                getattr(self, name).extend(waits.packed)
 
     def take(self, row: Mapping[str, Any]) -> None:
         """Add what the database has added up: columns of our names, ``NULL`` for nothing."""

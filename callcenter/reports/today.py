@@ -20,7 +20,7 @@ from callcenter.reports.ratio import Ratio
 E = EventType
 TYPES = (
     *(E.QUEUE_ENTERED, E.AGENT_CONNECTED, E.QUEUE_ABANDONED, E.QUEUE_LEFT),
-    *(E.CONVERSATION_ENDED, E.CALL_ENDED, E.IVR_ENTERED),
+    *(E.CONVERSATION_ENDED, E.CALL_ENDED),
 )
 """The events that count, of calls that came in."""
 
@@ -41,16 +41,6 @@ _CUT_OFF = {
     EndCause.FULL.value: _End.REFUSED,
 }
 """What a call's end means for a caller who still waited; left otherwise for any other cause."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Talk:
-    """A caller with an agent since ``at``; one who was handed over in person was offered to no queue."""
-
-    queue: str
-    entered_at: datetime
-    at: datetime
-    was_offered: bool
 
 
 @dataclass(slots=True)
@@ -86,8 +76,7 @@ class Today:
         self._zone = reporting_zone(thresholds.timezone)
         self._start: datetime | None = None
         self._waiting: dict[UUID | None, tuple[str, datetime]] = {}
-        self._talking: dict[UUID | None, _Talk] = {}
-        self._released: set[UUID | None] = set()
+        self._talking: dict[UUID | None, tuple[str, datetime, timedelta]] = {}
         self._figures: dict[str, DayFigures] = {}
 
     @property
@@ -108,43 +97,25 @@ class Today:
         match event.type:
             case E.QUEUE_ENTERED:
                 self._over(event, _End.LEFT)
-                self._leave_agents(call)
+                self._talking.pop(call, None)
                 self._waiting[call] = event.queue or "", event.at
             case E.AGENT_CONNECTED if call in self._waiting:
-                self._talking[call] = _Talk(*self._waiting[call], event.at, was_offered=True)
+                queue, entered_at = self._waiting[call]
+                self._talking[call] = queue, entered_at, event.at - entered_at
                 self._over(event, _End.ANSWERED)
-            case E.AGENT_CONNECTED if call in self._released:  # handed over in person
-                self._released.discard(call)
-                self._talking[call] = _Talk(event.queue or "", event.at, event.at, was_offered=False)
-            case E.QUEUE_ABANDONED if call in self._waiting:
+            case E.QUEUE_ABANDONED:
                 self._over(event, _End.ABANDONED)
-                self._released.add(call)
             case E.QUEUE_LEFT if call in self._waiting:
                 self._over(event, _End.REFUSED if reason in _REFUSED else _End.LEFT)
-            case E.QUEUE_LEFT if call not in self._talking:
-                self._released.discard(call)
-                if event.queue and reason in _AT_THE_DOOR:
-                    self._count(event.queue, event.at, timedelta(), _turned_away(reason))
-            case E.CONVERSATION_ENDED if call in self._talking:
-                self._parted(event, self._talking.pop(call))
-            case E.IVR_ENTERED:
-                self._released.discard(call)
+            case E.QUEUE_LEFT if event.queue and reason in _AT_THE_DOOR and call not in self._talking:
+                self._count(event.queue, event.at, timedelta(), _turned_away(reason))
+            case E.CONVERSATION_ENDED:
+                talked = self._talking.pop(call, None)
+                if talked is not None and event.data.get("bridge") == "failed":
+                    self._waits_again(call, *talked)
             case E.CALL_ENDED:
                 self._over(event, _CUT_OFF.get(event.data.get("cause", ""), _End.LEFT))
-                self._leave_agents(call)
-
-    def _parted(self, event: Event, talk: "_Talk") -> None:
-        """A conversation is over; one that never was, because the agent was lost at once, counts no more."""
-        if event.data.get("bridge") != "failed":
-            self._released.add(event.call_id)
-            return
-        self._waiting[event.call_id] = talk.queue, talk.entered_at
-        if talk.was_offered:
-            self._count(talk.queue, talk.entered_at, talk.at - talk.entered_at, _End.ANSWERED, by=-1)
-
-    def _leave_agents(self, call: UUID | None) -> None:
-        self._talking.pop(call, None)
-        self._released.discard(call)
+                self._talking.pop(call, None)
 
     def _over(self, event: Event, end: _End) -> None:
         waited = self._waiting.pop(event.call_id, None)
@@ -152,17 +123,26 @@ class Today:
             queue, entered_at = waited
             self._count(queue, entered_at, event.at - entered_at, end)
 
-    def _count(self, queue: str, entered_at: datetime, wait: timedelta, end: _End, by: int = 1) -> None:
+    def _waits_again(self, call: UUID | None, queue: str, entered_at: datetime, wait: timedelta) -> None:
+        """The agent was lost as soon as connected: nobody was answered, and the wait has gone on."""
+        self._waiting[call] = queue, entered_at
+        if self._start is not None and entered_at >= self._start:
+            figures = self._figures[queue]
+            figures.offered -= 1
+            figures.answered -= 1
+            figures.answered_in_time -= wait.total_seconds() <= self._thresholds.service_level_s
+
+    def _count(self, queue: str, entered_at: datetime, wait: timedelta, end: _End) -> None:
         if self._start is None or entered_at < self._start or end is _End.REFUSED:
             return
         figures = self._figures.setdefault(queue, DayFigures())
-        figures.offered += by
+        figures.offered += 1
         if end is _End.ANSWERED:
-            figures.answered += by
-            figures.answered_in_time += by * (wait.total_seconds() <= self._thresholds.service_level_s)
+            figures.answered += 1
+            figures.answered_in_time += wait.total_seconds() <= self._thresholds.service_level_s
         elif end is _End.ABANDONED:
-            figures.abandoned += by
-            figures.short_abandoned += by * is_short(wait.total_seconds(), self._thresholds.short_abandon_s)
+            figures.abandoned += 1
+            figures.short_abandoned += is_short(wait.total_seconds(), self._thresholds.short_abandon_s)
 
 
 def _turned_away(reason: str) -> _End:

@@ -17,6 +17,11 @@ def test_start_report_stop(program: Program) -> None:
     assert (program.folder / "data" / "recordings").stat().st_mode & 0o077 == 0
     report = program.run("report", "--json")
     assert '"offered"' in report.stdout
+    verified = program.run("report", "verify", "--from", "yesterday")
+    assert verified.stdout == "0 calls, 0 contacts and 0 days compared: all as the events say\n"
+    contacts = program.run("report", "--from", "yesterday", "contacts", "--csv", "-")
+    assert contacts.stdout.startswith("call_id,segment,direction,queue,agent,")
+    assert contacts.stderr == "0 contacts\n"
     assert program.stop() == 0
     assert "Traceback" not in program.log
 

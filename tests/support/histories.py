@@ -69,8 +69,14 @@ class Writer:
         for _ in range(self.chance.choice([0, 0, 1, 2])):
             self.add(E.HOLD_STARTED, queue, agent)
             self.add(E.HOLD_ENDED, queue, agent)
+        if self.chance.random() < 0.2:
+            self.add(E.CONVERSATION_ENDED, queue, agent, by="transfer")
+            self.add(E.ACW_STARTED, queue, agent)
+            queue, agent = self.chance.choice(QUEUES), self.chance.choice(AGENTS)
+            self.add(E.AGENT_CONNECTED, queue, agent)
         if self.chance.random() < 0.8:
-            self.add(E.CONVERSATION_ENDED, queue, agent, by="agent")
+            bridge = {"bridge": "failed"} if self.chance.random() < 0.1 else {}
+            self.add(E.CONVERSATION_ENDED, queue, agent, by="agent", **bridge)
         if self.chance.random() < 0.9:
             self.add(E.ACW_STARTED, queue, agent)
 

@@ -43,6 +43,7 @@ ONLY_IN = {
     "jinja2": ["callcenter/web/"],
     "jiwer": ["asr/scoring.py", "callcenter/demo/wer.py"],
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
+    "pyarrow": ["callcenter/reports/parquet.py"],
     "rapidfuzz": ["ivr/phrases.py", "ivr/faq.py"],
     "ray": ["asr/cluster.py"],
     "statsmodels": ["callcenter/staffing/trend.py"],

@@ -117,6 +117,7 @@ async def test_a_long_wait_overflows_and_keeps_its_beginning(open_center: Any) -
     assert left.data == {"reason": "overflow", "to": "support"}
     caller.hang_up()
     await center.over()
+    await center.stored("call.ended")
     events = await center.calls.events(center.call_id())
     assert next(e for e in events if e.type.value == "call.ended").data["outcome"] == "answered"
 

@@ -16,6 +16,7 @@ from callcenter.config import Metrics
 from callcenter.events import Event, EventType
 from callcenter.reports import CountBy, Interval, Question, Ratio, Reports
 from callcenter.reports.rollups import Rollups
+from callcenter.reports.tally import Tally
 from callcenter.storage.event_batch import store
 from callcenter.storage.pool import Database
 from callcenter.timeline import RELEVANT
@@ -62,10 +63,16 @@ async def write(database: Database, events: Sequence[Event]) -> None:
 
 async def same(reports: Reports, question: Question) -> None:
     added_up, folded = await reports.summary(question), await reports.summary_from_events(question)
-    assert added_up.by_interval == folded.by_interval
+    for (window, mine), (_, theirs) in zip(added_up.by_interval, folded.by_interval, strict=True):
+        assert mine == theirs, (window.start, unlike(mine.tally, theirs.tally))
     for name in ("by_queue", "by_agent", "by_hour"):
         mine, theirs = getattr(added_up, name), getattr(folded, name)
         assert mine == theirs, {key for key in {*mine, *theirs} if mine.get(key) != theirs.get(key)}
+
+
+def unlike(mine: Tally, theirs: Tally) -> dict[str, object]:
+    pairs = {name: (getattr(mine, name), getattr(theirs, name)) for name in Tally.__slots__}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 class Story:

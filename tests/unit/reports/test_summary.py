@@ -198,6 +198,108 @@ def test_the_hour_that_comes_twice_is_one_hour_of_the_day() -> None:
     assert summary.by_hour[2].offered == 2
 
 
+def overflowed() -> Timeline:
+    """30 s in sales, then 20 s in billing until Ann answers; 60 s of talk, 40 s of wrap-up."""
+    return call(
+        NINE,
+        (0, E.QUEUE_ENTERED, {"queue": "sales"}),
+        (30, E.QUEUE_LEFT, {"queue": "sales", "reason": "overflow", "to": "billing"}),
+        (30, E.QUEUE_ENTERED, {"queue": "billing"}),
+        (50, E.AGENT_CONNECTED, {"queue": "billing", "agent": "ann"}),
+        (110, E.CONVERSATION_ENDED, {}),
+        (110, E.ACW_STARTED, {"agent": "ann"}),
+        (110, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (150, E.ACW_ENDED, {"agent": "ann"}),
+    )
+
+
+def test_an_overflow_is_offered_to_both_queues_and_answered_in_one() -> None:
+    summary = hour([overflowed()])
+    sales, billing = summary.by_queue["sales"], summary.by_queue["billing"]
+    assert (sales.offered, sales.answered, sales.left, sales.abandoned) == (1, 0, {"overflow": 1}, 0)
+    assert (billing.offered, billing.answered, billing.asa) == (1, 1, Ratio(20, 1))
+    assert (summary.total.offered, summary.total.answered, summary.total.calls) == (2, 1, 1)
+    assert summary.total.answer_rate == Ratio(1, 2)
+    assert summary.total.outcomes == {Outcome.ANSWERED: 1}
+    assert sales.past_threshold == 1
+    assert (sales.aht.value, billing.aht) == (None, Ratio(100, 1))
+
+
+def transferred() -> Timeline:
+    """Bob talks for 100 s, 20 s of it on hold; then Ann in billing for 50 s; they wrap up for 10 and 30 s."""
+    return call(
+        NINE,
+        (0, E.QUEUE_ENTERED, {"queue": "sales"}),
+        (10, E.AGENT_CONNECTED, {"queue": "sales", "agent": "bob"}),
+        (60, E.HOLD_STARTED, {"agent": "bob"}),
+        (80, E.HOLD_ENDED, {"agent": "bob"}),
+        (110, E.CONVERSATION_ENDED, {"by": "transfer"}),
+        (110, E.QUEUE_ENTERED, {"queue": "billing"}),
+        (110, E.ACW_STARTED, {"agent": "bob"}),
+        (115, E.AGENT_CONNECTED, {"queue": "billing", "agent": "ann"}),
+        (120, E.ACW_ENDED, {"agent": "bob"}),
+        (165, E.CONVERSATION_ENDED, {"by": "customer"}),
+        (165, E.ACW_STARTED, {"agent": "ann"}),
+        (165, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (195, E.ACW_ENDED, {"agent": "ann"}),
+    )
+
+
+def test_a_transferred_call_is_shown_per_segment_and_as_a_whole() -> None:
+    summary = hour([transferred(), served(NINE)])  # the second: 60 s of talk and 20 s of wrap-up for Bob
+    assert summary.by_agent["bob"].aht == Ratio(110 + 80, 2)
+    assert summary.by_agent["bob"].average_hold == Ratio(20, 2)
+    assert summary.by_agent["ann"].aht == Ratio(80, 1)
+    assert summary.total.aht == Ratio(270, 3)
+    assert summary.total.aht_per_call == Ratio(270, 2)
+    assert summary.by_queue["billing"].asa == Ratio(5, 1)
+
+
+def test_who_takes_a_caller_over_in_person_handles_a_contact_that_no_queue_was_offered() -> None:
+    """Bob talks for 60 s and hands the caller to Ann, who talks for 40 s and wraps up for 10 s."""
+    attended = call(
+        NINE,
+        (0, E.QUEUE_ENTERED, {"queue": "sales"}),
+        (30, E.AGENT_CONNECTED, {"queue": "sales", "agent": "bob"}),
+        (90, E.TRANSFER_ATTENDED, {"agent": "bob", "to": "billing", "kind": "queue"}),
+        (90, E.CONVERSATION_ENDED, {"by": "transfer"}),
+        (90, E.AGENT_CONNECTED, {"queue": "billing", "agent": "ann"}),
+        (130, E.CONVERSATION_ENDED, {"by": "customer"}),
+        (130, E.ACW_STARTED, {"agent": "ann"}),
+        (130, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (140, E.ACW_ENDED, {"agent": "ann"}),
+    )
+    summary = hour([attended])
+    total, billing = summary.total, summary.by_queue["billing"]
+    assert (total.offered, total.answered, total.handled) == (1, 1, 2)
+    assert (total.aht, total.aht_per_call, total.asa) == (Ratio(110, 2), Ratio(110, 1), Ratio(30, 1))
+    assert total.service_levels["standard"] == Ratio(0, 1)
+    assert (billing.offered, billing.handled, billing.aht) == (0, 1, Ratio(50, 1))
+    assert billing.answer_rate.value is None
+    assert summary.by_agent["ann"].handled == 1
+
+
+def test_the_handled_view_moves_contacts_not_calls() -> None:
+    """Queued at 9:29:50: one answered at 9:30:10, one abandoned at 9:29:55, one who still waits."""
+    at = NINE + timedelta(minutes=29, seconds=45)
+    waiting = call(at, (5, E.QUEUE_ENTERED, {"queue": "sales"}))
+    calls = [served(at, wait_s=20), gone(at, wait_s=5), waiting]
+    offered, handled = hour(calls), hour(calls, by=CountBy.HANDLED)
+    rows = [(row.offered, row.answered, row.waiting, row.calls) for _, row in offered.by_interval]
+    assert rows == [(2, 1, 1, 3), (0, 0, 0, 0)]
+    rows = [(row.offered, row.answered, row.waiting, row.calls) for _, row in handled.by_interval]
+    assert rows == [(1, 0, 0, 3), (1, 1, 0, 0)]
+    assert "by when contacts left the queue" in to_text(handled)
+
+
+def test_callers_who_hang_up_in_the_menu_stand_apart() -> None:
+    in_menu = call(NINE, (1, E.IVR_ENTERED, {}), (9, E.CALL_ENDED, {"cause": "caller_hangup"}))
+    total = hour([in_menu, gone(NINE)]).total
+    assert total.outcomes == {Outcome.IVR_ABANDONED: 1, Outcome.ABANDONED: 1}
+    assert (total.offered, total.abandoned) == (1, 1)
+    assert total.ivr == timedelta(seconds=8)
+
+
 def test_thresholds_may_be_changed_afterwards() -> None:
     contact = hour().by_queue["sales"]
     assert (contact.answered_in_time, contact.short_abandoned) == (1, 0)

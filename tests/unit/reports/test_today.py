@@ -70,6 +70,15 @@ def test_a_contact_belongs_to_the_day_on_which_it_came() -> None:
     assert today.by_queue == {}
 
 
+def test_an_agent_who_was_lost_at_once_has_answered_nobody() -> None:
+    today = day()
+    lost = (8, E.CONVERSATION_ENDED, "sales", {"by": "system", "bridge": "failed"})
+    happen(today, NOON, entered(), (5, E.AGENT_CONNECTED, "sales", {}), lost, number=1)
+    assert today.by_queue["sales"] == DayFigures()
+    happen(today, NOON, (30, E.AGENT_CONNECTED, "sales", {}), number=1)
+    assert today.by_queue["sales"] == DayFigures(offered=1, answered=1)  # too late for 20 s
+
+
 def test_who_is_turned_away_at_the_door() -> None:
     today = day()
     for number, reason in enumerate(("full", "closed", "empty", "timeout")):
@@ -86,7 +95,7 @@ def history(dice: random.Random, number: int) -> list[Event]:
         at += timedelta(seconds=dice.choice([0, 3, 7, 15, 30]))
         kind = dice.choice(kinds)
         data = {"reason": dice.choice([*LeftReason]).value, "cause": dice.choice([*EndCause]).value}
-        if kind is E.CONVERSATION_ENDED and dice.random() < 0.3:
+        if dice.random() < 0.3:
             data["bridge"] = "failed"
         queue = dice.choice(["sales", "support"])
         events.append(Event(kind, at, UUID(int=number), seq, queue=queue, agent="bob", data=data))

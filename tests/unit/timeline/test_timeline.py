@@ -155,6 +155,23 @@ def test_an_attended_transfer_gives_the_second_agent_a_contact_that_nobody_waite
     assert call.outcome is Outcome.ANSWERED
 
 
+def test_one_handed_over_to_an_agent_who_is_lost_at_once_waits_without_a_place() -> None:
+    call = build(
+        log(
+            *ASKED,
+            (61, E.TRANSFER_ATTENDED, {"agent": "bob", "to": "billing", "kind": "queue"}),
+            (61, E.CONVERSATION_ENDED, {"agent": "bob", "by": "transfer"}),
+            (61, E.AGENT_CONNECTED, {"queue": "billing", "agent": "cy"}),
+            (62, E.CONVERSATION_ENDED, {"agent": "cy", "by": "system", "bridge": "failed"}),
+            (70, E.QUEUE_ABANDONED, {"queue": "billing"}),
+            ended("caller_hangup", 70),
+        ),
+        None,
+    )
+    _, second = call.contacts
+    assert (second.ended, second.wait_s, second.position) == (ContactEnd.ABANDONED, 9, None)
+
+
 def test_a_consult_that_comes_to_nothing_is_time_on_hold() -> None:
     call = build(
         log(
