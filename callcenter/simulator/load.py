@@ -230,6 +230,7 @@ _KINDS: tuple[_Kind, ...] = (
     _wants_callback("night", NIGHT_WAIT_S - 1.5),
     _leaves_message,
     _uses_wrong_key,
-    *(_talks("express"),) * 2,
+    _talks("express"),
+    _is_sent(_BLIND, "sales", "express"),
     _is_surveyed,
 )
