@@ -19,8 +19,8 @@ from callcenter.demo.proof import Proof, prove
 from callcenter.simulator import load
 from callcenter.simulator.world import Progress
 
-CALLS, AGENTS, AT_ONCE = 1000, 36, 48
-QUICK_CALLS, QUICK_AGENTS, QUICK_AT_ONCE = 60, 16, 24
+CALLS, AGENTS, AT_ONCE = 1000, 26, 32
+QUICK_CALLS, QUICK_AGENTS, QUICK_AT_ONCE = 60, 24, 32
 WANTED = (
     "transfers blind",
     "transfers warm",

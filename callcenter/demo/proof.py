@@ -112,11 +112,11 @@ async def _compare(
     return [
         *compare(day.report, day.calls, truth),
         *compare_satisfaction(quality, truth),
-        *_compare_wishes(truth, wished),
+        *compare_wishes(truth, wished),
     ]
 
 
-def _compare_wishes(truth: Truth, wished: Sequence[str]) -> list[Compared]:
+def compare_wishes(truth: Truth, wished: Sequence[str]) -> list[Compared]:
     """Each caller who left for a callback was handed over once, and nobody else was."""
     name, unit, handed_over = "callbacks handed over", Unit.COUNT, Counter(wished)
     wants = Counter(

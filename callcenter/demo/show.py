@@ -122,7 +122,8 @@ def _grid(title: str, compared: Sequence[Compared]) -> Group:
 
 def _calls(compared: Sequence[Compared]) -> Group:
     """A row for each call, a column for each figure."""
-    names = [name for name, _ in CALL_FIGURES]
+    told = {one.name for one in compared if one.report is not None or one.truth is not None}
+    names = [name for name, _ in CALL_FIGURES if name in told]
     table = _table("caller", *names)
     table.padding = 0
     rows: dict[str, dict[str, Text]] = {}

@@ -74,41 +74,48 @@ class Agent:
         offer = Offered(self.plan.id, self._world.now(), "cancelled", self.plan.queues)
         meeting.truth.offers.append(offer)
         self._world.report(self.plan.id, "rings", call=meeting.plan.number)
-        try:
-            await self._hear_out(answer, call, meeting, offer)
-        finally:
-            offer.ended_at = offer.ended_at or self._world.now()
-
-    async def _hear_out(self, answer: Answer, call: PhoneCall, meeting: Meeting, offer: Offered) -> None:
-        sentences = await self._prepare(meeting.plan)
         consult = meeting.consult
         asked = consult if consult is not None and not consult.decided.is_set() else None
-        if answer is Answer.MISS:
-            await any_set(MISS_LONGEST_S, call.ended)
-            offer.answer = "cancelled" if meeting.call.ended.is_set() else "missed"
-            offer.ended_at = self._world.now()
-            self._world.report(self.plan.id, "misses", call=meeting.plan.number)
-            await asyncio.sleep(AFTER_MISS_S)
-            await self._tell("ready")
-            return
-        if await any_set(self.plan.ring_s, call.ended):
-            return
-        offer.ended_at = self._world.now()
+        sentences = await self._prepare(meeting.plan)
+        try:
+            if answer is Answer.MISS:
+                await self._miss(call, meeting, offer)
+                return
+            if await any_set(self.plan.ring_s, call.ended):
+                return
+        finally:
+            offer.ended_at = offer.ended_at or self._world.now()
         if answer is Answer.REJECT:
             offer.answer = "rejected"
             self._world.report(self.plan.id, "rejects", call=meeting.plan.number)
             call.reject()
-            return
-        if not meeting.waits if asked is None else asked.decided.is_set():
+        elif not meeting.waits if asked is None else asked.decided.is_set():
             await any_set(MISS_LONGEST_S, call.ended)
-            return
-        if not await self._picked_up(call, meeting):
-            return
+        elif await self._picked_up(call, meeting):
+            await self._serve(call, meeting, offer, asked, sentences)
+
+    async def _miss(self, call: PhoneCall, meeting: Meeting, offer: Offered) -> None:
+        await any_set(MISS_LONGEST_S, call.ended)
+        offer.answer = "cancelled" if meeting.call.ended.is_set() else "missed"
+        offer.ended_at = self._world.now()
+        self._world.report(self.plan.id, "misses", call=meeting.plan.number)
+        await asyncio.sleep(AFTER_MISS_S)
+        await self._tell("ready")
+
+    async def _serve(
+        self,
+        call: PhoneCall,
+        meeting: Meeting,
+        offer: Offered,
+        asked: Consult | None,
+        sentences: list[Utterance],
+    ) -> None:
+        """Talk to the caller, or first to the agent who asks about the caller."""
         if asked is None:
             self._connect(call, meeting, offer)
-            await self._talk(call, meeting, offer, sentences)
-        elif await self._asked(call, offer, asked):
-            await self._talk(call, meeting, offer, sentences)
+        elif not await self._asked(call, offer, asked):
+            return
+        await self._talk(call, meeting, offer, sentences)
 
     async def _picked_up(self, call: PhoneCall, meeting: Meeting) -> bool:
         """Answer; whether there is a line now."""

@@ -299,6 +299,7 @@ class Network:
                 stream.url,
                 headers=headers,
                 timeout=ClientWSTimeout(ws_close=2.0),
+                autoclose=False,
                 max_msg_size=MAX_MESSAGE_BYTES,
             )
         except (ClientError, TimeoutError) as error:

@@ -8,8 +8,8 @@ from callcenter.simulator.service_api import ServiceError
 from callcenter.simulator.truth import ContactTruth, Held
 from callcenter.simulator.world import Consult, Meeting, World, any_set
 
-SECOND_WITHIN_S = 5.0
-"""How long an agent waits for the one who is asked; less than the service looks, twice the ringing time."""
+SECOND_WITHIN_S = 3.5
+"""How long an agent waits for the one who is asked; well within the service's patience."""
 
 ASKING_S = 0.8
 _TRIES, _TRY_EVERY_S = 10, 0.2

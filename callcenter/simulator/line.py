@@ -25,7 +25,7 @@ FRAME_S = FRAME_MS / 1000
 HEARD_MAX_BYTES = 1800 * RATE_HZ
 """What a party heard is kept for half an hour; later sound is played but not kept."""
 
-GOODBYE_TIMEOUT_S = 1.0
+GOODBYE_TIMEOUT_S = 3.0
 _SAYINGS_MAX = 8
 _ROOM = room_noise(seed=1)
 _GARBAGE_EVERY = 10
@@ -117,9 +117,8 @@ class Line:
         return self._ended()
 
     def _ended(self) -> LineEnd:
-        self.figures.close_code = self._ws.close_code
         if self._end is None:
-            lost = self._ws.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE)
+            lost = self.figures.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE)
             self._end = LineEnd.DROPPED if lost else LineEnd.CLOSED
         return self._end
 
@@ -209,6 +208,13 @@ class Line:
             await self._send(message)
 
     async def _listen(self) -> None:
+        try:
+            await self._hear()
+        finally:
+            # As the service said it: our own goodbye may come too late for its connection.
+            self.figures.close_code = self._ws.close_code
+
+    async def _hear(self) -> None:
         async for message in self._ws:
             if message.type is not WSMsgType.TEXT:
                 self.figures.protocol_errors += 1

@@ -69,7 +69,7 @@ class _Draw:
 _Kind = Callable[[_Draw, CallerPlan], CallerPlan]
 
 
-def scenario(seed: int = 1, calls: int = 1000, agents: int = 36, at_once: int = 50) -> Scenario:
+def scenario(seed: int = 1, calls: int = 1000, agents: int = 26, at_once: int = 32) -> Scenario:
     """``calls`` callers, ``at_once`` at most at the same time. 30 calls hold every kind at least once.
 
     Raises ``ValueError`` for fewer or more people than that works with.
@@ -230,6 +230,7 @@ _KINDS: tuple[_Kind, ...] = (
     _wants_callback("night", NIGHT_WAIT_S - 1.5),
     _leaves_message,
     _uses_wrong_key,
-    *(_talks("express"),) * 2,
+    _talks("express"),
+    _is_sent(_BLIND, "sales", "express"),
     _is_surveyed,
 )
