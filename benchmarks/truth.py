@@ -48,8 +48,11 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = (QUICK_CALLS, QUICK_AGENTS, QUICK_AT_ONCE) if arguments.quick else (CALLS, AGENTS, AT_ONCE)
     chosen = (arguments.calls, arguments.agents, arguments.at_once)
-    calls, agents, at_once = (one or other for one, other in zip(chosen, sizes, strict=True))
-    scenario = load.scenario(arguments.seed, calls, agents, at_once)
+    calls, agents, at_once = (other if one is None else one for one, other in zip(chosen, sizes, strict=True))
+    try:
+        scenario = load.scenario(arguments.seed, calls, agents, at_once)
+    except ValueError as error:
+        parser.error(str(error))
     begun = 0
 
     def show(step: Progress) -> None:
@@ -78,7 +81,8 @@ def _report(proof: Proof) -> Report:
     report.add("contacts", sum(len(call.contacts) for call in proof.truth.calls), "")
     report.add("figures_compared", len(proof.compared), "")
     report.add("figures_equal", len(proof.compared) - len(proof.different), "", f">= {len(proof.compared)}")
-    apart = [abs(one.difference or 0.0) for one in proof.compared if one.unit is Unit.SECONDS]
+    seconds = (one.difference for one in proof.compared if one.unit is Unit.SECONDS)
+    apart = [abs(difference) for difference in seconds if difference is not None]
     for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
         report.add(f"times_apart_{name}", percentile(apart, share), "s")
     report.add("counts_and_ratios_doubtful", sum(map(_is_doubtful, proof.compared)), "")
