@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
-from _report import Report, progress
+from _report import Report, percentile, progress
 
+from callcenter.demo.compare import Compared, Unit
 from callcenter.demo.proof import Proof, prove
 from callcenter.simulator import load
 from callcenter.simulator.world import Progress
@@ -32,6 +33,7 @@ WANTED = (
     "surveys answered",
 )
 _EVERY_CALLS = 50
+_EXACT = 1e-9
 
 
 def main() -> None:
@@ -46,8 +48,11 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = (QUICK_CALLS, QUICK_AGENTS, QUICK_AT_ONCE) if arguments.quick else (CALLS, AGENTS, AT_ONCE)
     chosen = (arguments.calls, arguments.agents, arguments.at_once)
-    calls, agents, at_once = (one or other for one, other in zip(chosen, sizes, strict=True))
-    scenario = load.scenario(arguments.seed, calls, agents, at_once)
+    calls, agents, at_once = (other if one is None else one for one, other in zip(chosen, sizes, strict=True))
+    try:
+        scenario = load.scenario(arguments.seed, calls, agents, at_once)
+    except ValueError as error:
+        parser.error(str(error))
     begun = 0
 
     def show(step: Progress) -> None:
@@ -76,6 +81,11 @@ def _report(proof: Proof) -> Report:
     report.add("contacts", sum(len(call.contacts) for call in proof.truth.calls), "")
     report.add("figures_compared", len(proof.compared), "")
     report.add("figures_equal", len(proof.compared) - len(proof.different), "", f">= {len(proof.compared)}")
+    seconds = (one.difference for one in proof.compared if one.unit is Unit.SECONDS)
+    apart = [abs(difference) for difference in seconds if difference is not None]
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+        report.add(f"times_apart_{name}", percentile(apart, share), "s")
+    report.add("counts_and_ratios_doubtful", sum(map(_is_doubtful, proof.compared)), "")
     for kind, count in proof.kinds.items():
         report.add(kind.replace(" ", "_"), count, "", "> 0" if kind in WANTED else None)
     report.add("lived", round(proof.lived_s, 1), "s")
@@ -83,6 +93,11 @@ def _report(proof: Proof) -> Report:
     report.add("simulator_frames_late", round(100 * late_share, 2), "%")
     report.add("simulator_lateness_worst", round(network.lateness_worst_ms, 1), "ms")
     return report
+
+
+def _is_doubtful(one: Compared) -> bool:
+    """Whether a count or ratio counts as equal only because a wait lies too close to a threshold."""
+    return one.unit is not Unit.SECONDS and one.equal and abs(one.difference or 0.0) > _EXACT
 
 
 def _whole(proof: Proof) -> dict[str, object]:
