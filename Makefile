@@ -19,7 +19,8 @@ demo: setup
 
 test: setup
 	@.ci/browser
-	$(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest tests/unit --numprocesses 2
+	$(BIN)/python -m pytest tests/integration tests/acceptance
 
 # Tests of recognition by replicas in a Ray cluster, which is an extra with a virtual environment of its own.
 CLUSTER_VENV := .venv-cluster

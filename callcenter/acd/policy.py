@@ -11,7 +11,7 @@ long line need not hand over all of it: the first few of each class are enough, 
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -180,8 +180,9 @@ def all_pairs(
             pairs.append(Pair(caller, chosen))
         if idle.empty:
             break
-        # Where one of those handed over finds nobody, nor do those behind: they need the same.
-        if chosen and cut_off and (name := class_of(caller)) in cut_off:
+        # Where one of those handed over finds nobody able, nor do those behind, who need no less; but
+        # agents who have refused this one may well take the next.
+        if cut_off and (name := class_of(caller)) in cut_off and (chosen or idle.refused(caller, now)):
             left[name] -= 1
             if not left[name]:
                 break
@@ -221,6 +222,15 @@ class _Idle:
             for queue in agent.queues:
                 del self._of_queue[queue][agent.agent_id]
         return tuple(chosen)
+
+    def refused(self, caller: WaitingCaller, now: datetime) -> bool:
+        """Whether the caller would have found somebody but for refusals."""
+        if not caller.refused_until:
+            return False
+        unrefused = replace(caller, refused_until={})
+        needed = needed_skills(caller, now)
+        serving = self._of_queue.get(caller.queue, {})
+        return any(eligible(agent, unrefused, now, needed) for agent in serving.values())
 
     def _choose(
         self,

@@ -130,7 +130,7 @@ async def test_an_agent_who_is_free_is_there_at_once(center: Any, waits: WaitTim
         await contact(center.database, service_s=100, ring_s=5)
     await center.agent("ann")
     made = (await waits.of_newcomers())["sales"]
-    assert (made.p50_s, made.p90_s) == (pytest.approx(5, abs=0.01), pytest.approx(5, abs=0.01))
+    assert (made.p50_s, made.p90_s) == (pytest.approx(5, abs=0.2), pytest.approx(5, abs=0.2))
 
 
 async def test_a_burst_takes_the_free_agents_before_the_rows_say_so(center: Any, waits: WaitTimes) -> None:

@@ -274,3 +274,12 @@ def test_a_class_whose_first_callers_find_nobody_holds_up_no_other() -> None:
     line = [caller(1, 0, "billing"), caller(2, 5, "sales")]
     pairs = all_pairs([agent("a")], line, {}, NOON, cut_off=[class_of(line[0])])
     assert [shown(pair) for pair in pairs] == [(2, "a")]
+
+
+def test_a_class_whose_first_callers_were_refused_may_have_the_next_one_in_its_place() -> None:
+    # Behind the first caller of billing, whom "a" has refused, stands one who came before the one in sales.
+    line = [caller(1, 0, "billing", refused_until={"a": at(60)}), caller(3, 5, "sales")]
+    only = [agent("a", queues="billing sales")]
+    assert all_pairs(only, line, {}, NOON, cut_off=[class_of(line[0])]) == []
+    behind = caller(2, 3, "billing")
+    assert matched(only, [line[0], behind, line[1]], at(10)) == [(2, "a")]
