@@ -30,7 +30,7 @@ START = (
 @pytest.fixture(scope="module")
 def service() -> Iterator[Program]:
     gateways = {"twilio": twilio_settings(request_timeout_s=0.5), "asterisk": asterisk_settings()}
-    queues = [{"name": "sales", "ring_timeout_s": 7, "wrap_up_s": 0}]
+    queues = [{"name": "sales", "ring_timeout_s": 7, "wrap_up_s": 0, "bridge_grace_s": 0}]
     with running(gateways=gateways, queues=queues, asr={"model": "demo-en"}) as service:
         yield service
 
