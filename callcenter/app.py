@@ -20,7 +20,6 @@ import ivr
 from callcenter import config, places
 from callcenter import flows as flow_files
 from callcenter.acd.dispatcher import Dispatcher
-from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.expected import ExpectedCallers
@@ -39,24 +38,16 @@ from callcenter.reports.query import Reports
 from callcenter.reports.rollups import Rollups
 from callcenter.reports.talk_store import TalkStore
 from callcenter.speech import Speech, open_speech, speech_stats
-from callcenter.storage.agents import Agents
-from callcenter.storage.calls import Calls
-from callcenter.storage.clock import DatabaseClock
 from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.history import History
-from callcenter.storage.leg_tokens import LegTokens
-from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
-from callcenter.storage.migrate import Migrations
 from callcenter.storage.nodes import Nodes
 from callcenter.storage.pool import Database
-from callcenter.storage.queue_line import QueueLine
-from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
-from callcenter.storage.wait_estimates import WaitEstimates
+from callcenter.stores import Stores, open_stores
 from callcenter.telephony.audiosocket import AudioSocketGateway
 from callcenter.telephony.handover import Handover
 from callcenter.telephony.shell import MediaCounters
@@ -144,7 +135,7 @@ async def serving(
     node_id = uuid4()
     async with AsyncExitStack() as stack:
         speech = await open_speech(stack, settings.asr)
-        stores = await _open_stores(stack, settings)
+        stores = await open_stores(stack, settings)
         sock = place.sock or places.bind(settings.server)
         stack.callback(sock.close)
         urls = places.urls(settings.server, sock, node_id)
@@ -177,51 +168,10 @@ async def serving(
         yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    database: Database
-    clock: DatabaseClock
-    events: EventLog
-    listener: Listener
-    agents: Agents
-    queue_rows: QueueRows
-    queues: Queues
-    line: QueueLine
-    wait_estimates: WaitEstimates
-    calls: Calls
-    leg_tokens: LegTokens
-
-
-async def _open_stores(stack: AsyncExitStack, settings: config.Settings) -> _Stores:
-    database = await stack.enter_async_context(Database.open(settings))
-    await Migrations(database).upgrade()
-    clock = await stack.enter_async_context(DatabaseClock(database))
-    events = EventLog(database, capacity=settings.database.event_buffer)
-    listener = await stack.enter_async_context(Listener(database))
-    agents = Agents(database)
-    await agents.sync(settings.staff())
-    rows = QueueRows(database)
-    await rows.sync(settings.queues)
-    queues = await stack.enter_async_context(Queues(rows, listener))
-    return _Stores(
-        database=database,
-        clock=clock,
-        events=events,
-        listener=listener,
-        agents=agents,
-        queue_rows=rows,
-        queues=queues,
-        line=QueueLine(database),
-        wait_estimates=WaitEstimates(database),
-        calls=Calls(database),
-        leg_tokens=LegTokens(database),
-    )
-
-
 async def _open_calls(
     stack: AsyncExitStack,
     settings: config.Settings,
-    stores: _Stores,
+    stores: Stores,
     node_id: UUID,
     speech: Speech,
     flows: dict[str, ivr.Flow],
@@ -327,7 +277,7 @@ async def _open_gateways(
 
 async def _open_web(
     stack: AsyncExitStack,
-    stores: _Stores,
+    stores: Stores,
     services: CallServices,
     supervisor: CallSupervisor,
     relay: CallRelay,
@@ -389,7 +339,7 @@ async def _listen(
 
 
 def _figures(
-    stores: _Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
+    stores: Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
 ) -> ProcessFigures:
     log_, media = stores.events.stats, gateways.counters
     speech, retried = speech_stats(services.recognizer)

@@ -10,7 +10,7 @@ from callcenter.acd.queues import Queues
 from callcenter.acd.roster import Roster
 from callcenter.errors import NotFoundError, TransitionError
 from callcenter.storage.agents import AgentRecord, Agents
-from callcenter.web import models
+from callcenter.web import floor_models
 from callcenter.web.body import parse_body
 from callcenter.web.errors import InvalidError
 from callcenter.web.params import answer, name_of, principal_of
@@ -18,10 +18,10 @@ from callcenter.web.ports import CallControl
 from callcenter.web.principal import Principal
 
 _EVENTS = {
-    models.AgentEvent.SIGN_IN: AgentEvent.SIGN_IN,
-    models.AgentEvent.SIGN_OUT: AgentEvent.SIGN_OUT,
-    models.AgentEvent.READY: AgentEvent.READY,
-    models.AgentEvent.BREAK: AgentEvent.TAKE_BREAK,
+    floor_models.AgentEvent.SIGN_IN: AgentEvent.SIGN_IN,
+    floor_models.AgentEvent.SIGN_OUT: AgentEvent.SIGN_OUT,
+    floor_models.AgentEvent.READY: AgentEvent.READY,
+    floor_models.AgentEvent.BREAK: AgentEvent.TAKE_BREAK,
 }
 
 
@@ -49,7 +49,7 @@ class AgentRoutes:
         """All agents; of colleagues an agent does not see the address."""
         principal = principal_of(request)
         agents = [_agent(record, principal) for record in await self._agents.all()]
-        return answer(models.AgentList(agents=agents))
+        return answer(floor_models.AgentList(agents=agents))
 
     async def get(self, request: web.Request) -> web.Response:
         """One agent."""
@@ -58,7 +58,7 @@ class AgentRoutes:
     async def put(self, request: web.Request) -> web.Response:
         """Make an agent (201) or replace what is known about one (200); needs the role admin."""
         principal_of(request).require_admin()
-        body = parse_body(models.AgentBody, await request.read(), request.content_type)
+        body = parse_body(floor_models.AgentBody, await request.read(), request.content_type)
         if unknown := sorted(set(body.queues) - set(self._queues.names)):
             raise InvalidError(f"queues: no such queue: {', '.join(unknown)}", "queues")
         if unknown := sorted(set(body.skills) - self._skills):
@@ -82,13 +82,13 @@ class AgentRoutes:
         """Tell what an agent does next; agents may do so for themselves."""
         agent_id = name_of(request, "agent")
         principal_of(request).require_agent(agent_id)
-        body = parse_body(models.AgentStateBody, await request.read(), request.content_type)
+        body = parse_body(floor_models.AgentStateBody, await request.read(), request.content_type)
         if body.disposition or body.resolved is not None:
             await self._note_disposition(agent_id, body)
         await self._roster.signal(agent_id, _EVENTS[body.event], body.reason)
         return answer(_agent(await self._agents.get(agent_id), principal_of(request)))
 
-    async def _note_disposition(self, agent_id: str, body: models.AgentStateBody) -> None:
+    async def _note_disposition(self, agent_id: str, body: floor_models.AgentStateBody) -> None:
         agent = await self._agents.get(agent_id)
         if agent.state != AgentState.WRAP_UP or agent.call_id is None:
             raise TransitionError("a disposition can be given during wrap-up only")
@@ -98,8 +98,8 @@ class AgentRoutes:
         )
 
 
-def _agent(record: AgentRecord, principal: Principal) -> models.Agent:
-    return models.Agent(
+def _agent(record: AgentRecord, principal: Principal) -> floor_models.Agent:
+    return floor_models.Agent(
         id=record.agent_id,
         name=record.name,
         gateway=record.gateway,

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from callcenter.errors import NotFoundError
 from callcenter.storage.closures import Closure, Closures, Scope
-from callcenter.web import models
+from callcenter.web import floor_models
 from callcenter.web.body import parse_body, parse_query
 from callcenter.web.errors import InvalidError
 from callcenter.web.params import answer, principal_of
@@ -40,13 +40,13 @@ class ClosureRoutes:
         """All that is closed; needs the role supervisor, as everything here."""
         principal_of(request).require_supervisor()
         closures = [_closure(closure) for closure in await self._closures.in_force()]
-        return answer(models.ClosureList(closures=closures))
+        return answer(floor_models.ClosureList(closures=closures))
 
     async def put(self, request: web.Request) -> web.Response:
         """Close, or change the message and the end of what is closed."""
         principal = principal_of(request)
         principal.require_supervisor()
-        body = parse_body(models.ClosureBody, await request.read(), request.content_type)
+        body = parse_body(floor_models.ClosureBody, await request.read(), request.content_type)
         scope, name = self._place(body)
         if body.until is not None and body.until <= self._now():
             raise InvalidError("until: must be in the future", "until")
@@ -58,12 +58,12 @@ class ClosureRoutes:
     async def delete(self, request: web.Request) -> web.Response:
         """Open again."""
         principal_of(request).require_supervisor()
-        scope, name = self._place(parse_query(models.ClosureQuery, request.query))
+        scope, name = self._place(parse_query(floor_models.ClosureQuery, request.query))
         if not await self._closures.open(scope, name):
             raise NotFoundError("this is not closed")
         return web.Response(status=204)
 
-    def _place(self, place: models.ClosureBody | models.ClosureQuery) -> tuple[Scope, str]:
+    def _place(self, place: floor_models.ClosureBody | floor_models.ClosureQuery) -> tuple[Scope, str]:
         if place.queue is not None:
             if place.queue not in self._queues():
                 raise InvalidError(f"queue: no such queue: {place.queue}", "queue")
@@ -75,8 +75,8 @@ class ClosureRoutes:
         return Scope.ALL, ""
 
 
-def _closure(closure: Closure) -> models.Closure:
-    return models.Closure(
+def _closure(closure: Closure) -> floor_models.Closure:
+    return floor_models.Closure(
         scope=closure.scope,
         name=closure.name,
         message=closure.message,

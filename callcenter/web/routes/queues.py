@@ -13,7 +13,7 @@ from callcenter.acd.waits import WaitTimes
 from callcenter.queueing import Queue, Strategy
 from callcenter.storage.queue_line import LineEntry, QueueLine
 from callcenter.storage.queues import QueueRows
-from callcenter.web import models
+from callcenter.web import floor_models, models
 from callcenter.web.body import parse_body
 from callcenter.web.errors import InvalidError
 from callcenter.web.params import answer, name_of, principal_of
@@ -68,9 +68,10 @@ class QueueRoutes:
         names = sorted({*self._queues.names, *(entry.queue for entry in entries)})
         waits = await self._waits.of_newcomers()
         queues = [
-            models.QueueState(**_state(name, _of(name, entries), now, waits.get(name))) for name in names
+            floor_models.QueueState(**_state(name, _of(name, entries), now, waits.get(name)))
+            for name in names
         ]
-        return answer(models.QueueList(queues=queues))
+        return answer(floor_models.QueueList(queues=queues))
 
     async def get(self, request: web.Request) -> web.Response:
         """One waiting line with everyone in it."""
@@ -102,7 +103,7 @@ class QueueRoutes:
         record = self._queues.record(name)
         entries = await self._line.entries(name)
         now, waits = self._now(), await self._waits.of_newcomers()
-        detail = models.QueueDetail(
+        detail = floor_models.QueueDetail(
             **_state(name, entries, now, waits.get(name)),
             entries=[_entry(entry, now) for entry in entries],
             settings=record.queue.model_dump(mode="json", exclude={"name", "agents"}),
@@ -127,14 +128,14 @@ def _state(name: str, entries: Sequence[LineEntry], now: datetime, wait: Estimat
     }
 
 
-def _estimated(wait: Estimate) -> models.EstimatedWait | None:
+def _estimated(wait: Estimate) -> floor_models.EstimatedWait | None:
     if wait.p50_s is None or wait.p90_s is None:
         return None
-    return models.EstimatedWait(method=wait.method.value, p50_s=wait.p50_s, p90_s=wait.p90_s)
+    return floor_models.EstimatedWait(method=wait.method.value, p50_s=wait.p50_s, p90_s=wait.p90_s)
 
 
-def _entry(entry: LineEntry, now: datetime) -> models.QueueEntry:
-    return models.QueueEntry(
+def _entry(entry: LineEntry, now: datetime) -> floor_models.QueueEntry:
+    return floor_models.QueueEntry(
         call_id=entry.call_id,
         position=entry.position,
         priority=entry.priority,

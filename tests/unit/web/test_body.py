@@ -6,7 +6,8 @@ from multidict import MultiDict
 from callcenter.errors import UsageError
 from callcenter.web.body import parse_body, parse_query
 from callcenter.web.errors import InvalidError, MediaTypeError, RequestError
-from callcenter.web.models import AgentBody, AgentStateBody, CallQuery, TransferBody
+from callcenter.web.floor_models import AgentBody, AgentStateBody
+from callcenter.web.models import CallQuery, TransferBody
 
 JSON = "application/json"
 
