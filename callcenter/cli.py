@@ -123,7 +123,7 @@ def _add_demo(commands: Commands) -> None:
     )
     parser.add_argument("--calls", type=int, default=20, metavar="N", help="calls to place (default: 20)")
     parser.add_argument("--agents", type=int, default=4, metavar="N", help="agents (default: 4)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the simulation (default: 1)")
+    parser.add_argument("--seed", type=int, default=3, help="seed of the simulation (default: 3)")
     parser.add_argument("--port", type=int, default=8080, help="HTTP port (default: 8080; 0: any free one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all results to FILE")
     parser.add_argument(
