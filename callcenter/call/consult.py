@@ -123,7 +123,7 @@ class Consult:
         patience_s = PATIENCE_RINGS * queue.ring_timeout_s
         wanted = Asked(preferred_agent=self.to.agent, hold_s=patience_s + HOLD_MARGIN_S, consult=True)
         wait = context.services.dispatcher.wait(context.call_id, asked, queue.priority, self._since, wanted)
-        reason = "nobody was free in time"
+        reason = f"agent {self.to.to} did not come"
         try:
             async with context.in_line, asyncio.timeout(patience_s), wait as ticket:
                 while (offer := await ticket.offer()) and self.to.agent in (None, offer.agent_id):
@@ -132,9 +132,8 @@ class Consult:
                         return
                     if self.to.agent is not None:
                         break
-                reason = f"agent {self.to.to} did not come"
         except TimeoutError:
-            pass
+            reason = "nobody was free in time"
         except CallCenterError as error:
             reason = str(error)
         log.info("call %s: no second agent: %s", context.call_id, reason)
