@@ -2,7 +2,9 @@
 
 A year of calls is written into a database of its own, ten to twelve events each and the changes of state of
 60 agents beside them, then folded and added up by the code of the service. The events are made inside the
-database, because that is quickest; everything after that is what a running service does.
+database, because that is quickest; everything after that is what a running service does. Before anything is
+asked the database is tidied, as it does by itself within minutes. Just after a million calls were folded at
+once the dead marks of all of them make a report over a year take 0.9 s.
 """
 
 import argparse
@@ -33,7 +35,6 @@ FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 DAYS = 365
 RUNS = 7
 BATCH_CALLS = 2000
-KEPT = ("report_call", "report_contact", "rollup_queue", "rollup_agent", "rollup_time", "rollup_call")
 
 # One day's calls between 6 and 20 h UTC: 10 queues, 60 agents in two queues each, 80 % answered, 12 %
 # abandoned, 4 % that leave by a key and 4 % that only hear the menu; exponential waits with a mean of 25 s.
@@ -124,15 +125,14 @@ async def keep(database: Database, report: Report, calls: int) -> None:
     while added := await rollups.add_up_days(ZoneInfo(ZONE), limit=20):
         days += added
     report.add("add_up_a_day_ms", round(1000 * (time.perf_counter() - began) / days, 1), "ms")
-    for table in (
-        "report_call",
-        "report_contact",
-        "rollup_queue",
-        "rollup_agent",
-        "rollup_time",
-        "rollup_call",
-    ):
-        await database.execute(f"VACUUM ANALYZE callcenter.{table}")
+
+
+async def tidy(database: Database) -> None:
+    """What autovacuum does by itself within minutes, and what a year of calls has long had behind it."""
+    began = time.perf_counter()
+    async with database.session() as connection:
+        await connection.execute("VACUUM (ANALYZE)")
+    progress(f"tidied in {time.perf_counter() - began:.0f} s")
 
 
 async def median_ms(work: Callable[[], Awaitable[Any]]) -> float:
@@ -241,6 +241,7 @@ async def run(*, quick: bool, calls: int) -> None:
             report.add("events", await fill(database, calls), "events")
             progress(f"written in {time.perf_counter() - began:.0f} s")
             await keep(database, report, calls)
+            await tidy(database)
             await ask(database, report)
             await recompute(database, report, 10 if quick else 30)
             await cost(database, report, 20 if quick else 200)
