@@ -1,6 +1,5 @@
 """The queues as they are now, known to this process without asking the database each time."""
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,6 +9,7 @@ from callcenter.acd.matcher import rule_of
 from callcenter.acd.policy import QueueRule
 from callcenter.errors import NotFoundError, StorageError
 from callcenter.queueing import Queue
+from callcenter.storage.following import Following
 from callcenter.storage.listener import Listener
 from callcenter.storage.queues import CHANNEL, QueueRecord, QueueRows
 
@@ -27,17 +27,13 @@ class Queues:
 
     def __init__(self, rows: QueueRows, listener: Listener, *, poll_s: float = POLL_S) -> None:
         self._rows = rows
-        self._listener = listener
-        self._poll_s = poll_s
+        self._following = Following(listener, CHANNEL, self._look, poll_s)
         self._records: Mapping[str, QueueRecord] = {}
         self._rules: Mapping[str, QueueRule] = {}
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         await self.renew()
-        self._listener.subscribe(CHANNEL, lambda _: self._changed.set(), self._changed.set)
-        self._task = asyncio.create_task(self._follow(), name="queues")
+        await self._following.__aenter__()
         return self
 
     async def __aexit__(
@@ -46,9 +42,7 @@ class Queues:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._following.__aexit__(kind, error, trace)
 
     @property
     def names(self) -> list[str]:
@@ -85,15 +79,8 @@ class Queues:
         self._records = {record.queue.name: record for record in records}
         self._rules = {name: rule_of(record.queue) for name, record in self._records.items()}
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._changed.wait()
-            except TimeoutError:
-                log.debug("looking at the queues without having been told to")
-            self._changed.clear()
-            try:
-                await self.renew()
-            except StorageError as error:
-                log.warning("queues stay as they are: %s", error)
+    async def _look(self) -> None:
+        try:
+            await self.renew()
+        except StorageError as error:
+            log.warning("queues stay as they are: %s", error)

@@ -16,9 +16,6 @@ from dataclasses import dataclass, fields
 
 from callcenter.reports.ratio import Ratio
 
-SURVEY_QUESTION = "resolved"
-"""The yes/no question of a survey (score 1 or 0) whose answer is the customer's view."""
-
 WITHHELD = (
     *("", "anonymous", "private", "restricted", "unavailable", "unknown", "withheld", "blocked"),
     # What Twilio writes in place of a number that is not shown: the same words on a keypad.

@@ -19,8 +19,6 @@ Totals = Mapping[date, float]
 Trend = Callable[[Totals, Mapping[date, float], Sequence[date]], dict[date, float]]
 """Totals and the weight of each day, and the days wanted: their totals."""
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

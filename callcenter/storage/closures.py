@@ -1,7 +1,5 @@
 """What is closed at the moment, by somebody's decision: rows, and what every process knows of them."""
 
-import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from callcenter.errors import StorageError
+from callcenter.storage.following import Following
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import Database
 
@@ -95,17 +94,13 @@ class ClosureBoard:
 
     def __init__(self, closures: Closures, listener: Listener, *, poll_s: float = POLL_S) -> None:
         self._closures = closures
-        self._listener = listener
-        self._poll_s = poll_s
-        self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._following = Following(listener, "closure", self._look, poll_s)
         self._known: tuple[Closure, ...] = ()
         self._is_stale = False
 
     async def __aenter__(self) -> Self:
-        self._listener.subscribe("closure", lambda _: self._changed.set(), self._changed.set)
+        await self._following.__aenter__()
         await self._look()
-        self._task = asyncio.create_task(self._watch(), name="closures")
         return self
 
     async def __aexit__(
@@ -114,10 +109,7 @@ class ClosureBoard:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._following.__aexit__(kind, error, trace)
 
     def of_call(self, flow: str, now: datetime) -> Closure | None:
         """The closure that a new call of a flow meets, if any."""
@@ -136,14 +128,6 @@ class ClosureBoard:
             ),
             None,
         )
-
-    async def _watch(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._changed.wait()
-            self._changed.clear()
-            await self._look()
 
     async def _look(self) -> None:
         try:
