@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from callcenter import yaml_file
+from callcenter.callback_settings import Callbacks
 from callcenter.errors import ConfigError
 from callcenter.queueing import Fault, Skill, SkillLevels, overflow_fault, skill_fault
 from callcenter.queueing import Queue as Queue
@@ -231,6 +232,7 @@ class Settings(Section):
     prompts: Prompts = Prompts()
     ivr: Ivr = Ivr()
     metrics: Metrics = Metrics()
+    callbacks: Callbacks = Callbacks()
     routes: list[Route] = Field([])
     skills: dict[Name, Skill] = Field({})
     queues: list[Queue] = Field([])

@@ -46,6 +46,38 @@ class EventType(StrEnum):
     QUEUE_ABANDONED = "queue.abandoned"  # position, original_position, wait_s
     QUEUE_LEFT = "queue.left"  # reason: a LeftReason; to: the queue of an overflow
 
+    # A caller in line was offered a callback (by: threshold | key; ewt_p50_s) and wanted none, or took it.
+    CALLBACK_OFFERED = "callback.offered"
+    CALLBACK_DECLINED = "callback.declined"
+    CALLBACK_ACCEPTED = "callback.accepted"  # callback, kind: place | slot
+    # What follows belongs to a callback and to no call: callback, from, to, by, cause, attempt.
+    CALLBACK_QUEUED = "callback.queued"
+    CALLBACK_SCHEDULED = "callback.scheduled"
+    CALLBACK_DUE = "callback.due"
+    CALLBACK_CLAIMED = "callback.claimed"
+    CALLBACK_AGENT_RESERVED = "callback.agent_reserved"
+    CALLBACK_AGENT_ACCEPTED = "callback.agent_accepted"
+    CALLBACK_DIALING = "callback.dialing"
+    CALLBACK_ANSWERED = "callback.answered"
+    CALLBACK_CONFIRMING = "callback.confirming"
+    CALLBACK_WAITING_AGENT = "callback.waiting_agent"
+    CALLBACK_BRIDGED = "callback.bridged"
+    CALLBACK_RETRY_WAIT = "callback.retry_wait"
+    CALLBACK_RECONCILING = "callback.reconciling"
+    CALLBACK_COMPLETED = "callback.completed"
+    CALLBACK_CANCELLED = "callback.cancelled"
+    CALLBACK_MERGED = "callback.merged"
+    CALLBACK_EXHAUSTED = "callback.exhausted"
+    CALLBACK_EXPIRED = "callback.expired"
+    CALLBACK_REJECTED = "callback.rejected"
+    CALLBACK_FAILED = "callback.failed"
+    CALLBACK_REQUESTED = "callback.requested"
+    CALLBACK_EDITED = "callback.edited"
+    CALLBACK_MOVED = "callback.moved"
+    CALLBACK_REASSIGNED = "callback.reassigned"
+    CALLBACK_EXPEDITED = "callback.expedited"
+    CALLBACK_ERASED = "callback.erased"
+
     OFFER_SENT = "offer.sent"
     OFFER_ACCEPTED = "offer.accepted"
     OFFER_REJECTED = "offer.rejected"
@@ -80,6 +112,7 @@ class EndCause(StrEnum):
     FULL = "full"
     TIMED_OUT = "timed_out"
     VOICEMAIL = "voicemail"
+    UNREACHED = "unreached"  # the customer of a callback was not reached, or no agent for them
     FAILED = "failed"
 
 
@@ -110,6 +143,8 @@ class Outcome(StrEnum):
     CLOSED = "closed"
     BLOCKED = "blocked"
     TIMED_OUT = "timed_out"
+    UNREACHED = "unreached"  # a callback whose customer did not come, or was put off
+    CALLBACK_ABANDONED = "callback_abandoned"  # a callback whose customer hung up before an agent came
     FAILED = "failed"
 
 

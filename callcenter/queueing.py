@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from callcenter.callback_settings import CallbackRules
 from callcenter.section import Language, Name, Seconds, Section
 
 HotWord = Annotated[str, Field(min_length=1, max_length=60)]
@@ -82,6 +83,7 @@ class Queue(Section):
     leave_when_unstaffed_s: Seconds | None = None
     language: Language = ""
     hot_words: list[HotWord] = Field([], max_length=100)
+    callback: CallbackRules = CallbackRules()
 
     @model_validator(mode="after")
     def _relaxes(self) -> Self:

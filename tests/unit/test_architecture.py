@@ -8,19 +8,31 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LEAVES = {"asr", "ivr", "callback"}
-FLOOR = {"config", "queueing", "section", "errors", "events", "timeline", "contact", "outcome", ""}
+FLOOR = {
+    "config",
+    "queueing",
+    "callback_settings",
+    "section",
+    "errors",
+    "events",
+    "timeline",
+    "contact",
+    "outcome",
+    "",
+}
 """Modules directly in ``callcenter`` that every package may use."""
 
 MAY_IMPORT = {
     "media": set(),
     "telephony": {"media"},
     "storage": set(),
-    "reports": {"storage"},
+    "reports": {"storage", "callback"},
     "acd": {"storage"},
     "simulation": {"acd.policy"},
     "staffing": {"acd.policy", "simulation"},
-    "call": {"acd", "storage", "telephony", "media", "asr", "ivr"},
-    "web": {"acd", "storage", "reports"},
+    "callbacks": {"acd", "storage", "callback"},
+    "call": {"acd", "storage", "telephony", "media", "callbacks", "asr", "ivr", "callback"},
+    "web": {"acd", "storage", "reports", "callbacks", "callback"},
     "simulator": {"media", "telephony.twilio_signature"},
 }
 """Composition (``app``, ``speech``, ``cli``, ``demo``, ``processes`` and the like) may import all."""
@@ -44,6 +56,7 @@ ONLY_IN = {
     "jiwer": ["asr/scoring.py", "callcenter/demo/wer.py"],
     "av": ["asr/sound.py", "callcenter/media/", "callcenter/simulator/"],
     "pyarrow": ["callcenter/reports/parquet.py"],
+    "phonenumbers": ["callback/numbers.py"],
     "rapidfuzz": ["ivr/phrases.py", "ivr/faq.py"],
     "ray": ["asr/cluster.py"],
     "statsmodels": ["callcenter/staffing/trend.py"],
@@ -53,6 +66,11 @@ ONLY_IN = {
 PURE = [
     "callcenter/events.py",
     "callcenter/queueing.py",
+    "callcenter/callback_settings.py",
+    "callback/errors.py",
+    "callback/refusal.py",
+    "callback/request.py",
+    "callback/state.py",
     "callcenter/timeline.py",
     "callcenter/contact.py",
     "callcenter/outcome.py",

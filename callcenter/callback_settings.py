@@ -1,0 +1,148 @@
+"""Settings of callbacks: what a queue offers and how it dials, and what holds for all of them. Pure."""
+
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from callcenter.section import Name, Seconds, Section
+from ivr import Hours
+
+Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")]
+
+
+class Retry(Section):
+    """How long after an attempt the next one comes, by what became of it; ``jitter`` is added at random."""
+
+    busy_s: Seconds = 120
+    no_answer_s: Seconds = 300
+    machine_s: Seconds = 1800
+    failed_s: Seconds = 300
+    not_confirmed_s: Seconds = 1800
+    jitter: float = Field(0.2, ge=0, le=1)
+
+
+class Machine(Section):
+    """What happens when a machine answers; without ``detect`` everybody counts as a person."""
+
+    detect: bool = False
+    then: Literal["retry", "message_retry", "message_complete"] = "retry"
+    message: str = Field("", max_length=500)
+
+
+class Slots(Section):
+    """Buckets of ``minutes`` with room for ``capacity`` callbacks each, up to ``days`` ahead."""
+
+    minutes: Literal[5, 10, 15, 20, 30, 60, 120] = 15
+    capacity: int = Field(2, ge=1, le=10_000)
+    days: int = Field(14, ge=1, le=90)
+    lead_s: Seconds = 900
+
+
+class CallbackRules(Section):
+    """Callbacks of one queue.
+
+    Callers are offered one when they would wait longer than ``offer_after_s``, or press ``key`` at any time.
+    ``register`` off takes no new ones, ``process`` off dials none. ``hours`` are weekly opening hours as in a
+    flow; nobody is dialled outside of them, nor, on the customer's clock, before ``dial_from`` or after
+    ``dial_until``. New ones end ``stop_before_close_s`` before closing. What is left at closing is carried over
+    to the next open period or expires, as ``at_close`` says. More than ``max_pending`` open ones, or a longer
+    wait than ``max_wait_s``, stop the offering. A customer who picked up waits for an agent for ``wait_cap_s``
+    at most. An ``owner`` is waited for alone for ``owner_wait_s``.
+    """
+
+    enabled: bool = False
+    register_new: bool = Field(True, alias="register")
+    process: bool = True
+    offer_after_s: Seconds = 180
+    key: Key = "1"
+    mode: Literal["agent_first", "customer_first"] = "agent_first"
+    attempts: int = Field(3, ge=1, le=20)
+    ring_s: float = Field(20, ge=5, le=120)
+    earliest_s: float = Field(60, ge=0, le=3600)
+    retry: Retry = Retry()
+    pacing: float = Field(1.0, gt=0, le=5)
+    machine: Machine = Machine()
+    confirm_key: Key = "1"
+    confirm_s: Seconds = 15
+    snooze_s: Seconds = 600
+    hours: dict[str, Any] | None = None
+    dial_from: Clock = "08:00"
+    dial_until: Clock = "21:00"
+    stop_before_close_s: float = Field(120, ge=0, le=86_400)
+    at_close: Literal["carry_over", "expire"] = "carry_over"
+    max_pending: int = Field(500, ge=1, le=1_000_000)
+    max_wait_s: Seconds = 7200
+    wait_cap_s: Seconds = 60
+    owner_wait_s: Seconds = 3600
+    owner_absent: Literal["queue", "cancel"] = "queue"
+    fallback: Name | None = None
+    slots: Slots = Slots()
+    zone: str = ""
+    from_number: str = Field("", max_length=50)
+    region: Region = "US"
+    regions: list[Region] = Field([], max_length=250)
+
+    @model_validator(mode="after")
+    def _hours_are_hours(self) -> Self:
+        if self.hours is not None:
+            Hours.model_validate(self.hours)
+        return self
+
+    @cached_property
+    def plan(self) -> Hours | None:
+        """The opening hours; ``None`` is always open."""
+        return None if self.hours is None else Hours.model_validate(self.hours)
+
+
+class Webhook(Section):
+    """Who is told of callbacks' changes; ``steps`` are names of events without ``callback.``, none is all."""
+
+    name: Name
+    url: str = Field(max_length=2000)
+    secret: SecretStr
+    steps: list[str] = Field([], max_length=50)
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if urlsplit(self.url).scheme not in {"http", "https"}:
+            raise ValueError("url must begin with http:// or https://")
+        if len(self.secret.get_secret_value()) < 16:
+            raise ValueError("secret must have at least 16 characters")
+        return self
+
+
+class Page(Section):
+    """The customers' page. ``code_url`` is told ``{number, code, language, channel}`` where codes are sent."""
+
+    enabled: bool = True
+    title: str = Field("", max_length=100)
+    code: Literal["off", "sms", "call"] = "off"
+    code_url: str = Field("", max_length=2000)
+    code_secret: SecretStr = SecretStr("")
+    per_number_hour: int = Field(5, ge=1, le=1000)
+    per_address_hour: int = Field(20, ge=1, le=10_000)
+    link_days: int = Field(30, ge=1, le=365)
+    trusted_proxies: list[str] = Field([], max_length=50)
+
+
+class Callbacks(Section):
+    """What holds for all callbacks.
+
+    ``workers`` is how many callbacks this process carries at once; 0 carries none. A worker that is not heard
+    of for ``lease_s`` loses its callbacks to others. No more than ``dial_rate_per_s`` fall due per second, so
+    that a backlog after an outage is no stampede. Numbers that begin with one of ``refused`` are not called.
+    """
+
+    workers: int = Field(50, ge=0, le=10_000)
+    lease_s: float = Field(30, ge=2, le=600)
+    dial_rate_per_s: float = Field(50, gt=0, le=10_000)
+    own_numbers: list[Prefix] = Field([], max_length=10_000)
+    refused: list[Prefix] = Field([], max_length=10_000)
+    webhooks: list[Webhook] = Field([], max_length=50)
+    page: Page = Page()
+    keep_days: int = Field(365, ge=1, le=3650)
