@@ -47,17 +47,16 @@ class CallbackRules(Section):
     """Callbacks of one queue.
 
     Callers are offered one when they would wait longer than ``offer_after_s``, or press ``key`` at any time.
-    ``register`` off takes no new ones, ``process`` off dials none. ``hours`` are weekly opening hours as in a
+    ``accept`` off takes no new ones, ``process`` off dials none. ``hours`` are weekly opening hours as in a
     flow; nobody is dialled outside of them, nor, on the customer's clock, before ``dial_from`` or after
     ``dial_until``. New ones end ``stop_before_close_s`` before closing. What is left at closing is carried
     over to the next open period or expires, as ``at_close`` says. More than ``max_pending`` open ones, or a
     longer wait than ``max_wait_s``, stop the offering. A customer who picked up waits for an agent for
-    ``wait_cap_s``
-    at most. An ``owner`` is waited for alone for ``owner_wait_s``.
+    ``wait_cap_s`` at most. An ``owner`` is waited for alone for ``owner_wait_s``.
     """
 
     enabled: bool = False
-    register_new: bool = Field(True, alias="register")
+    accept: bool = True
     process: bool = True
     offer_after_s: Seconds = 180
     key: Key = "1"
@@ -118,7 +117,7 @@ class Webhook(Section):
 
 
 class Page(Section):
-    """The customers' page. ``code_url`` is told ``{number, code, language, channel}`` where codes are sent."""
+    """The customers' page; ``code_url`` is told ``{number, code, language, channel}`` to send codes."""
 
     enabled: bool = True
     title: str = Field("", max_length=100)
