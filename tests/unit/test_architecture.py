@@ -38,7 +38,7 @@ MAY_IMPORT = {
 """Composition (``app``, ``speech``, ``cli``, ``demo``, ``processes`` and the like) may import all."""
 
 ONLY_IN = {
-    "asyncpg": ["callcenter/storage/", "callback/store.py"],
+    "asyncpg": ["callcenter/storage/", "callback/store/"],
     "aiohttp": [
         "callcenter/telephony/",
         "callcenter/web/",
@@ -70,6 +70,7 @@ PURE = [
     "callback/errors.py",
     "callback/refusal.py",
     "callback/request.py",
+    "callback/search.py",
     "callback/state.py",
     "callcenter/timeline.py",
     "callcenter/contact.py",
