@@ -200,7 +200,10 @@ BEGIN
         IF NEW.state = 'due' THEN
             PERFORM pg_notify('acd', '');
         END IF;
-    ELSIF NEW.state NOT IN ('claimed', 'agent_reserved') THEN
+    ELSIF NEW.state IN ('claimed', 'agent_reserved') THEN
+        -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
+        UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
+    ELSE
         DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
     END IF;
     RETURN NULL;
