@@ -171,6 +171,11 @@ CREATE TABLE callback.signing_key (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
+ALTER TABLE callcenter.leg_token DROP CONSTRAINT leg_token_kind_check;
+ALTER TABLE callcenter.leg_token ADD CONSTRAINT leg_token_kind_check
+    CHECK (kind IN ('caller', 'agent', 'customer'));
+
 -- The line. A callback that waits, or is due, stands in it like a caller; it is nobody's call until a worker
 -- takes its turn. One that may not be dialled yet keeps its place and is passed over.
 ALTER TABLE callcenter.queue_entry
