@@ -214,6 +214,10 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
     state, queue, priority, arrived_at, needs, owner, owner_until, mode ON callback.callback
     FOR EACH ROW EXECUTE FUNCTION callcenter.callback_in_line();
 
+-- Calls that call customers back are none of the calls that came in; so far all were such.
+ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
+CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
