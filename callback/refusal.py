@@ -24,3 +24,4 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     CONSENT_MISSING = "consent_missing"
     KEY_REUSED = "key_reused"  # an idempotency key that came with another request before
+    ZONE_UNKNOWN = "zone_unknown"

@@ -174,6 +174,11 @@ CREATE TABLE callback.signing_key (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
+ALTER TABLE callcenter.leg_token DROP CONSTRAINT leg_token_kind_check;
+ALTER TABLE callcenter.leg_token ADD CONSTRAINT leg_token_kind_check
+    CHECK (kind IN ('caller', 'agent', 'customer'));
+
 -- The line. A callback that waits, or is due, stands in it like a caller; it is nobody's call until a worker
 -- takes its turn. One that may not be dialled yet keeps its place and is passed over.
 ALTER TABLE callcenter.queue_entry
@@ -203,7 +208,10 @@ BEGIN
         IF NEW.state = 'due' THEN
             PERFORM pg_notify('acd', '');
         END IF;
-    ELSIF NEW.state NOT IN ('claimed', 'agent_reserved') THEN
+    ELSIF NEW.state IN ('claimed', 'agent_reserved') THEN
+        -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
+        UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
+    ELSE
         DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
     END IF;
     RETURN NULL;
@@ -211,6 +219,10 @@ END $$;
 CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
     state, queue, priority, arrived_at, needs, owner, owner_until, mode ON callback.callback
     FOR EACH ROW EXECUTE FUNCTION callcenter.callback_in_line();
+
+-- Calls that call customers back are none of the calls that came in; so far all were such.
+ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
+CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
 
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$
