@@ -224,6 +224,21 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
 
+-- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
+CREATE TABLE callcenter.queue_fallback (
+    queue    text PRIMARY KEY,
+    fallback text NOT NULL
+);
+CREATE FUNCTION callcenter.queue_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM callcenter.queue_fallback WHERE queue = OLD.name;
+    INSERT INTO callcenter.queue_fallback (queue, fallback)
+    SELECT OLD.name, OLD.settings #>> '{callback,fallback}' WHERE OLD.settings #>> '{callback,fallback}' <> '';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_removed AFTER DELETE ON callcenter.queue
+    FOR EACH ROW EXECUTE FUNCTION callcenter.queue_removed();
+
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
