@@ -7,7 +7,6 @@ Raises what ``callback.errors`` draws, ``NotFoundError`` of this program for a q
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 from uuid import UUID
 
 from callback import numbers, policy, slots
@@ -25,27 +24,10 @@ from callcenter.callbacks.models import Asked, Notice, Offer, Status
 from callcenter.callbacks.rules import needs
 from callcenter.callbacks.strays import Strays
 from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import QueueLine
 
 CHANGEABLE = OPEN - DIALLED - {State.RECONCILING}
 """States in which nobody is being dialled: it can be moved and cancelled."""
-
-
-class Left(Protocol):
-    """The place in line that somebody has left."""
-
-    @property
-    def entered_at(self) -> datetime:
-        """Since when it was kept."""
-
-
-class Line(Protocol):
-    """What is asked of the waiting line."""
-
-    async def leave_for_callback(self, connection: Any, call_id: UUID) -> Left | None:
-        """Leave the line in this transaction; ``None`` where an agent has been found."""
-
-    async def place_of(self, callback_id: UUID) -> int | None:
-        """The place in line, 1 is next."""
 
 
 class CallbackDesk:
@@ -59,7 +41,7 @@ class CallbackDesk:
         self,
         store: Store,
         database: Database,
-        line: Line,
+        line: QueueLine,
         granting: Granting,
         links: Links,
         strays: Strays,
