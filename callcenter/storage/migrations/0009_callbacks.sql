@@ -171,6 +171,31 @@ CREATE TABLE callback.signing_key (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- What customers fill in on their page, until it is granted; kept briefly. Codes prove who has the number.
+CREATE TABLE callcenter.callback_code (
+    key_hash        bytea PRIMARY KEY,          -- SHA-256 of the form's one-time key
+    wish            jsonb NOT NULL,             -- without the number once it is done
+    done            boolean NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at      timestamptz NOT NULL,
+    callback_id     uuid,                       -- what came of it
+    code_hash       bytea,                      -- of the newest code; null: none is good
+    code_expires_at timestamptz,
+    tries           integer NOT NULL DEFAULT 0, -- of the newest code
+    sent            integer NOT NULL DEFAULT 0,
+    sent_at         timestamptz,
+    proved          boolean NOT NULL DEFAULT false
+);
+CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
+
+-- How often a number and an address used the customers' page lately; neither can be read out of it.
+CREATE TABLE callcenter.callback_page_use (
+    use_hash bytea NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
+CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
+
 -- The line. A callback that waits, or is due, stands in it like a caller; it is nobody's call until a worker
 -- takes its turn. One that may not be dialled yet keeps its place and is passed over.
 ALTER TABLE callcenter.queue_entry
