@@ -43,17 +43,24 @@ GROUP BY queue, priority
 HISTORY = """
 SELECT q.queue, handled.*, waited.*
 FROM (SELECT DISTINCT queue FROM callcenter.agent_queue) AS q
--- How long contacts kept their agents, from the first ring to the end of the wrap-up.
+-- How long contacts kept their agents, from the first ring to the end of the wrap-up. Where a customer is
+-- called back the customer's telephone rings as well before anybody is connected: no ring of an agent's.
 CROSS JOIN LATERAL (
     SELECT count(*)::int AS contacts,
            avg(extract(epoch FROM done.at - sent.at))::float8 AS service_s,
-           avg(extract(epoch FROM connected.at - sent.at))::float8 AS ring_s,
-           stddev_pop(extract(epoch FROM connected.at - sent.at))::float8 AS ring_deviation_s
+           (avg(extract(epoch FROM connected.at - sent.at)) FILTER (WHERE is_inbound))::float8 AS ring_s,
+           (stddev_pop(extract(epoch FROM connected.at - sent.at)) FILTER (WHERE is_inbound))::float8
+               AS ring_deviation_s
     FROM (
         SELECT e.call_id, e.agent, e.seq, e.at FROM callcenter.event AS e
         WHERE e.type = 'acw.ended' AND e.queue = q.queue AND e.at > now() - make_interval(hours => $2)
         ORDER BY e.at DESC LIMIT $1
     ) AS done
+    CROSS JOIN LATERAL (
+        SELECT NOT EXISTS (
+            SELECT FROM callcenter.call WHERE call.call_id = done.call_id AND direction = 'callback'
+        ) AS is_inbound
+    ) AS call
     CROSS JOIN LATERAL (
         SELECT e.at, e.seq FROM callcenter.event AS e
         WHERE e.call_id = done.call_id AND e.seq < done.seq AND e.type = 'agent.connected'

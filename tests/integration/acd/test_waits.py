@@ -40,7 +40,7 @@ async def open_waits(stack: AsyncExitStack, database: Database, *queues: config.
     return await stack.enter_async_context(WaitTimes(WaitEstimates(database), known, skills))
 
 
-async def contact(database: Database, queue: str = "sales", *, service_s: float, ring_s: float = 4) -> None:
+async def contact(database: Database, queue: str = "sales", *, service_s: float, ring_s: float = 4) -> UUID:
     """A contact that has just ended; its ring and all of it took so long."""
     call_id = uuid4()
     for seq, (type_, ago_s) in enumerate(
@@ -63,6 +63,7 @@ async def contact(database: Database, queue: str = "sales", *, service_s: float,
             seq,
             queue,
         )
+    return call_id
 
 
 async def stay(
@@ -260,6 +261,25 @@ async def test_the_recent_past_as_it_is_read(center: Any, database: Database) ->
     assert recent == Recent(
         "sales", 2, pytest.approx(100, 1e-3), pytest.approx(4, 1e-2), pytest.approx(2, 1e-2), 100, 1, 30
     )
+
+
+async def test_callbacks_keep_agents_busy_but_ring_longer_than_callers_wait(
+    center: Any, database: Database
+) -> None:
+    await center.agent("ann", idle_s=None)
+    await contact(database, service_s=90, ring_s=4)
+    call_id = await contact(database, service_s=150, ring_s=30)
+    await database.execute(
+        """
+        INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref, from_number,
+                                     to_number, started_at)
+        VALUES ($1, $1, $1, 'callback', 'test', 'one', '', '+12025550101', now())
+        """,
+        call_id,
+    )
+    (recent,) = await WaitEstimates(database).history()
+    assert (recent.contacts, recent.service_s) == (2, pytest.approx(120, 1e-3))
+    assert recent.ring_s == pytest.approx(4, 1e-2)
 
 
 # How right they were.
