@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 from callback.hours import ALWAYS, MINUTES_OF_DAY, Calendar, Dialling, Period
 from callback.numbers import NumberRules
-from callback.policy import AtClose, RetryRules, Rules, SlotRules
 from callback.request import Mode
+from callback.rules import AtClose, RetryRules, Rules, SlotRules
 from callcenter.acd.queues import Queues
 from callcenter.callback_settings import CallbackRules, Callbacks
 from callcenter.config import Settings
