@@ -12,8 +12,6 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
 from callcenter.storage.pool import Database
 
 KEEP_S = 1800.0
@@ -34,7 +32,8 @@ VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
 ON CONFLICT (key_hash) DO UPDATE
    SET wish = excluded.wish, expires_at = excluded.expires_at,
        proved = c.proved AND c.wish ->> 'number' = excluded.wish ->> 'number',
-       code_hash = CASE WHEN c.wish ->> 'number' = excluded.wish ->> 'number' THEN c.code_hash END
+       code_hash = CASE WHEN c.wish ->> 'number' = excluded.wish ->> 'number' THEN c.code_hash END,
+       sent_at = CASE WHEN c.wish ->> 'number' = excluded.wish ->> 'number' THEN c.sent_at END
  WHERE NOT c.done
 RETURNING {_COLUMNS}
 """  # noqa: S608  # constants only
@@ -156,31 +155,28 @@ class PageCodes:
 
 
 class PageUses:
-    """Counts what numbers and addresses do on the page; ``secret`` makes them unreadable."""
+    """Counts what numbers and addresses do on the page, for an hour each."""
 
-    def __init__(self, database: Database, secret: bytes) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._secret = secret
 
-    async def allow(self, *uses: tuple[str, str, int]) -> bool:
-        """Whether each of ``(kind, who, most per hour)`` may once more; counted only if all of them may."""
-        hashed = sorted((self._hash(kind, who), most) for kind, who, most in uses)
+    async def allow(self, *uses: tuple[bytes, int]) -> bool:
+        """Whether each of ``(use_hash, most per hour)`` may once more; counted only if all of them may."""
+        # In one order for all, so that two requests never wait for each other.
+        ordered = sorted(uses)
         async with self._database.transaction() as connection:
-            for use_hash, most in hashed:
-                if not await _is_below(connection, use_hash, most):
+            for hashed, most in ordered:
+                await connection.execute(LOCK_USE, hashed)
+                if await connection.fetchval(COUNT_USE, hashed, WINDOW_S) >= most:
                     return False
-            for use_hash, _ in hashed:
-                await connection.execute(USE, use_hash)
+            for hashed, _ in ordered:
+                await connection.execute(USE, hashed)
         return True
 
-    def _hash(self, kind: str, who: str) -> bytes:
-        return hmac.digest(self._secret, b"callback use v1\0" + f"{kind}:{who}".encode(), "sha256")
 
-
-async def _is_below(connection: asyncpg.Connection, use_hash: bytes, most: int) -> bool:
-    await connection.execute(LOCK_USE, use_hash)
-    used: int = await connection.fetchval(COUNT_USE, use_hash, WINDOW_S)
-    return used < most
+def use_hash(kind: str, who: str, secret: bytes) -> bytes:
+    """What uses of a number or an address are counted by; it cannot be read without the secret."""
+    return hmac.digest(secret, b"callback use v1\0" + f"{kind}:{who}".encode(), "sha256")
 
 
 def _hash(key: str) -> bytes:

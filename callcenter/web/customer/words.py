@@ -80,12 +80,14 @@ class Words(TypedDict):
 
     # The page of one request.
     place: str
-    place_next: str
     window: str
     about: str
     your_number: str
+    calls_made: str
     attempts: str
     next_try: str
+    not_before: str
+    late: str
     keep_link: str
     move: str
     cancel: str
@@ -95,7 +97,6 @@ class Words(TypedDict):
     refreshes: str
     refresh_stop: str
     refresh_start: str
-    live: str
 
     queued_title: str
     queued_text: str
