@@ -248,6 +248,7 @@ async def _open_gateways(
             accept=supervisor.accept,
             announce=expected.twilio,
             on_dial_result=relay.dial_failed,
+            on_attempt=relay.attempt_told,
             handover=handover,
         )
         services.gateways[twilio.name] = twilio

@@ -163,8 +163,10 @@ class Callbacks(Section):
     ``workers`` is how many callbacks this process carries at once; 0 carries none. A worker that is not heard
     of for ``lease_s`` loses its callbacks to others. No more than ``dial_rate_per_s`` fall due per second, so
     that a backlog after an outage is no stampede. Numbers that begin with one of ``refused`` are not called.
+    Customers are dialled through ``gateway``, or through the one that is enabled.
     """
 
+    gateway: Literal["", "twilio", "asterisk"] = ""
     workers: int = Field(50, ge=0, le=10_000)
     lease_s: float = Field(30, ge=2, le=600)
     dial_rate_per_s: float = Field(50, gt=0, le=10_000)

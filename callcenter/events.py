@@ -148,6 +148,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+CALLBACK_OUTCOMES = frozenset({Outcome.UNREACHED, Outcome.CALLBACK_ABANDONED})
+"""No call that came in has one of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One row of the event log.

@@ -12,6 +12,9 @@ Which outcome an ended call has, first match wins:
    queue (``empty`` is ``blocked``: nobody was there to take the call), whatever the flow did afterwards.
 7. ``ivr_abandoned``: the caller hung up in the IVR, be it before any queue or after leaving one by a key.
 8. ``self_served``: the flow reached its end, or handed the caller to another number.
+
+A call that was made to call a customer back has one of four: ``failed`` and ``answered`` as above,
+``callback_abandoned`` where the customer had picked up and hung up before an agent came, else ``unreached``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +49,16 @@ def decide(
     return (
         _REFUSED_BY_CAUSE.get(cause) or _REFUSED_BY_REASON.get(reason) or _IN_IVR.get(cause, Outcome.FAILED)
     )
+
+
+def decide_callback(cause: EndCause | None, *, bridged: bool, picked_up: bool) -> Outcome:
+    """Choose the outcome of a call of ours to a customer; ``picked_up``: somebody was on the line."""
+    if cause in (None, EndCause.FAILED):
+        return Outcome.FAILED
+    if bridged:
+        return Outcome.ANSWERED
+    hung_up = picked_up and cause is EndCause.CALLER_HANGUP
+    return Outcome.CALLBACK_ABANDONED if hung_up else Outcome.UNREACHED
 
 
 def abandon_outcome(wait_s: float, short_abandon_s: float) -> Outcome:

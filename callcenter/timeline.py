@@ -4,6 +4,11 @@ The fold is a state table over the phases a caller goes through. The time betwee
 phase the call was in, so the parts of a call never add up to more than the call. An event that its phase
 does not know changes nothing: logs of open calls and of calls that a dead process left behind are read
 the same way as complete ones.
+
+In a call that calls a customer back the agent may be there first: then the contact begins with the first
+ringing of an agent's telephone, or where ``queue.entered`` says so, and its wait goes on while the customer's
+rings, until ``agent.connected``, with whom the customer talks. Where the customer is there first the contact
+begins with ``queue.entered``, as ever. ``call.answered`` is the customer's picking up in both.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,11 +20,12 @@ from uuid import UUID
 
 from callcenter.contact import IN_CONTACT, Contact, ContactEnd, Entry, Phase
 from callcenter.events import EndCause, Event, EventType, LeftReason, Outcome
-from callcenter.outcome import decide
+from callcenter.outcome import decide, decide_callback
 
-__all__ = ["INBOUND", "RELEVANT", "Contact", "ContactEnd", "Timeline", "build", "outcome_of"]
+__all__ = ["CALLBACK", "INBOUND", "RELEVANT", "Contact", "ContactEnd", "Timeline", "build", "outcome_of"]
 
 INBOUND = "inbound"
+CALLBACK = "callback"
 _ZERO = timedelta(0)
 _Member = TypeVar("_Member", bound=StrEnum)
 
@@ -90,6 +96,7 @@ class _Call:
 
     started_at: datetime
     at: datetime
+    direction: str = INBOUND
     phase: Phase = Phase.SETUP
     answered_at: datetime | None = None
     ended_at: datetime | None = None
@@ -113,32 +120,33 @@ class _Call:
     def freeze(self, first: Event, now: datetime | None, short_abandon_s: float) -> Timeline:
         self._spend(max(now or self.at, self.at))
         contacts = tuple(entry.freeze(self.at) for entry in self.entries)
-        outcome = (
-            None
-            if self.ended_at is None
-            else decide(
-                self.cause,
-                contacts,
-                bridged=self.bridged,
-                voicemail=self.voicemail,
-                short_abandon_s=short_abandon_s,
-            )
-        )
         data = first.data if first.type is EventType.CALL_STARTED else {}
         return Timeline(
             call_id=first.call_id,
             chain_id=first.chain_id,
-            direction=str(data.get("direction", INBOUND)),
+            direction=self.direction,
             from_number=str(data.get("from", "")),
             to_number=str(data.get("to", "")),
             started_at=self.started_at,
             answered_at=self.answered_at,
             ended_at=self.ended_at,
             end_cause=self.cause,
-            outcome=outcome,
+            outcome=None if self.ended_at is None else self._outcome(contacts, short_abandon_s),
             total_s=((self.ended_at or self.at) - self.started_at).total_seconds(),
             ivr_s=self.ivr.total_seconds(),
             contacts=contacts,
+        )
+
+    def _outcome(self, contacts: Sequence[Contact], short_abandon_s: float) -> Outcome:
+        if self.direction == CALLBACK:
+            picked_up = self.answered_at is not None
+            return decide_callback(self.cause, bridged=self.bridged, picked_up=picked_up)
+        return decide(
+            self.cause,
+            contacts,
+            bridged=self.bridged,
+            voicemail=self.voicemail,
+            short_abandon_s=short_abandon_s,
         )
 
     def _spend(self, until: datetime) -> None:
@@ -158,6 +166,7 @@ _CUT_OFF: Mapping[EndCause | None, tuple[ContactEnd, LeftReason | None]] = {
     EndCause.TIMED_OUT: (ContactEnd.LEFT, LeftReason.TIMEOUT),
     EndCause.VOICEMAIL: (ContactEnd.LEFT, LeftReason.VOICEMAIL),
     EndCause.TRANSFERRED: (ContactEnd.LEFT, LeftReason.TRANSFER),
+    EndCause.UNREACHED: (ContactEnd.LEFT, None),
 }
 _AT_THE_DOOR = frozenset({LeftReason.FULL, LeftReason.CLOSED, LeftReason.EMPTY})
 
@@ -168,6 +177,10 @@ def _member(kind: type[_Member], value: object) -> _Member | None:
 
 def _nothing(_call: _Call, _event: Event) -> None:
     """Move on to the next phase, no more."""
+
+
+def _begin(call: _Call, event: Event) -> None:
+    call.direction = str(event.data.get("direction", INBOUND))
 
 
 def _pick_up(call: _Call, _event: Event) -> None:
@@ -221,6 +234,14 @@ def _offer(call: _Call, event: Event) -> None:
     entry.stop_ringing(event.agent, call.at)
     entry.ringing[event.agent] = call.at
     entry.offers += 1
+
+
+def _turn(call: _Call, event: Event) -> None:
+    """An agent's telephone rings outside of any wait: so begins the turn of a customer who is called back."""
+    if call.direction == CALLBACK:
+        call.phase = Phase.WAITING
+        _enter(call, event)
+        _offer(call, event)
 
 
 def _offer_over(call: _Call, event: Event) -> None:
@@ -301,7 +322,7 @@ def _wrap_up(call: _Call, event: Event) -> None:
 def _wrapped_up(call: _Call, event: Event) -> None:
     """The agent may have taken the same caller again before this was noted: what runs is ended."""
     wrapping = [entry for entry in call.entries if entry.acw_since is not None]
-    own = [entry for entry in wrapping if event.agent in (None, entry.known["agent"])]
+    own = [entry for entry in wrapping if event.agent in (None, entry.known.get("agent"))]
     for entry in (own or wrapping)[:1]:
         entry.stop_acw(call.at)
 
@@ -323,6 +344,7 @@ def _staying(phase: Phase, effect: _Effect, types: Iterable[EventType]) -> dict[
 
 # These count in every phase: they belong to the agent or to the call as a whole.
 _ANYWHERE: Mapping[EventType, _Effect] = {
+    EventType.CALL_STARTED: _begin,
     EventType.AGENT_CONNECTED: _bridge,
     EventType.TRANSFER_ATTENDED: _hand_over,
     EventType.RECORDING_STARTED: _record,
@@ -347,9 +369,14 @@ _OFFER_ENDS = (
     EventType.OFFER_CANCELLED,
 )
 _STEPS: Mapping[Phase, Mapping[EventType, _Step]] = {
-    Phase.SETUP: {**_IN_FLOW, EventType.CALL_ANSWERED: (Phase.IVR, _pick_up)},
-    Phase.IVR: _IN_FLOW,
+    Phase.SETUP: {
+        **_IN_FLOW,
+        EventType.CALL_ANSWERED: (Phase.IVR, _pick_up),
+        EventType.OFFER_SENT: (Phase.SETUP, _turn),
+    },
+    Phase.IVR: {**_IN_FLOW, EventType.OFFER_SENT: (Phase.IVR, _turn)},
     Phase.WAITING: {
+        EventType.CALL_ANSWERED: (Phase.WAITING, _pick_up),
         EventType.QUEUE_ANNOUNCED: (Phase.WAITING, _announce),
         EventType.OFFER_SENT: (Phase.WAITING, _offer),
         **_staying(Phase.WAITING, _offer_over, _OFFER_ENDS),
@@ -365,5 +392,5 @@ _STEPS: Mapping[Phase, Mapping[EventType, _Step]] = {
     Phase.ENDED: {},
 }
 
-RELEVANT = frozenset(_ANYWHERE).union(*_STEPS.values(), {EventType.CALL_STARTED})
+RELEVANT = frozenset(_ANYWHERE).union(*_STEPS.values())
 """The event types that a timeline is made of; all others may be left out of what is read."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from callcenter.contact import ContactEnd
-from callcenter.events import LeftReason, Outcome
+from callcenter.events import CALLBACK_OUTCOMES, LeftReason, Outcome
 from callcenter.reports.definitions import Figures
 from callcenter.reports.sections import flat, to_document
 from callcenter.reports.summary import Summary
@@ -16,6 +16,7 @@ from callcenter.reports.tally import REFUSALS
 PERCENTILES = (50, 90)
 CSV_PLACE = ("scope", "name", "start", "end")
 _REFUSED = [reason.value for reason in LeftReason if reason in REFUSALS]
+_OUTCOMES = [outcome for outcome in Outcome if outcome not in CALLBACK_OUTCOMES]
 _LEFT = [*(reason.value for reason in LeftReason if reason not in REFUSALS), ContactEnd.FAILED.value]
 
 
@@ -26,10 +27,10 @@ def to_json(summary: Summary) -> dict[str, Any]:
     and, by name, ``by_queue``, ``by_hour`` (``00`` to ``23``) and ``by_agent`` hold figures; ``by_interval``
     is a list of figures with ``start`` and ``end``. Figures: the counts ``offered``, ``answered``,
     ``handled``, ``abandoned``, ``short_abandoned``, ``waiting``, ``offers``, ``calls``, ``open_calls``;
-    ``left``, ``refused`` (counts by
-    reason), ``outcomes`` (all of them); the ratios ``aht_s``, ``aht_per_call_s``, ``att_s``,
-    ``average_hold_s``, ``average_acw_s``, ``answer_rate``, ``abandonment_rate`` (``gross``, ``net``),
-    ``service_level`` (every variant), ``occupancy``, ``shrinkage``; ``target_met``; ``asa`` (``mean_s``, a
+    ``left``, ``refused`` (counts by reason), ``outcomes`` (all that a call can have that came in); the
+    ratios ``aht_s``, ``aht_per_call_s``, ``att_s``, ``average_hold_s``, ``average_acw_s``,
+    ``answer_rate``, ``abandonment_rate`` (``gross``, ``net``), ``service_level`` (every variant),
+    ``occupancy``, ``shrinkage``; ``target_met``; ``asa`` (``mean_s``, a
     ratio; ``p50_s``, ``p90_s``, ``max_s``); ``time_s`` (sums). A ratio is an object of ``value``,
     ``numerator`` and ``denominator``, so that rows can be added up; ``value`` is ``null`` where there is
     nothing to divide by. ``sections`` hold what others add, by name: ``title`` and ``rows``.
@@ -142,7 +143,7 @@ def _counts(figures: Figures) -> dict[str, Any]:
         "offers": figures.offers,
         "calls": figures.calls,
         "open_calls": figures.open_calls,
-        "outcomes": {outcome.value: figures.outcomes[outcome] for outcome in Outcome},
+        "outcomes": {outcome.value: figures.outcomes[outcome] for outcome in _OUTCOMES},
     }
 
 

@@ -16,7 +16,7 @@ from callcenter.reports.waits import microseconds
 from callcenter.timeline import Timeline, build
 
 CALL_COLUMNS = (
-    "call_id", "started_at", "settled", "queues", "outcome", "waited_us", "bridged_us", "ivr_us",
+    "call_id", "direction", "started_at", "settled", "queues", "outcome", "waited_us", "bridged_us", "ivr_us",
 )  # fmt: skip
 CONTACT_COLUMNS = (
     "call_id", "segment", "direction", "queue", "agent", "counted", "reason", "entered_at", "left_at",
@@ -52,7 +52,7 @@ def project(events: Sequence[Event]) -> Projection | None:
         contact.acw_s >= _LATER.total_seconds() for contact in call.contacts
     )
     if not settled:
-        return Projection((call_id, call.started_at, False, [], "", 0, None, 0))
+        return Projection((call_id, call.direction, call.started_at, False, [], "", 0, None, 0))
     contacts = tuple(
         contact_row(call, contact, segment) for segment, contact in enumerate(call.contacts, start=1)
     )
@@ -62,6 +62,7 @@ def project(events: Sequence[Event]) -> Projection | None:
 def _call_row(call: Timeline, call_id: UUID | None) -> Row:
     return (
         call_id,
+        call.direction,
         call.started_at,
         True,
         sorted({contact.queue for contact in call.contacts}),

@@ -96,7 +96,7 @@ WITH cell AS (
     SELECT started_at, outcome, 1, (bridged_us IS NOT NULL)::integer, coalesce(bridged_us, 0), ivr_us,
            CASE outcome WHEN 'abandoned' THEN int8send(waited_us) END
            {_ROWS.format(table="report_call", at="started_at")}
-       AND settled AND ($3 IS NULL OR $3 = ANY (queues))
+       AND settled AND direction = 'inbound' AND ($3 IS NULL OR $3 = ANY (queues))
 )
 SELECT width_bucket(at, $5::timestamptz[]) - 1 AS place, outcome, sum(calls)::bigint AS calls,
        sum(bridged_calls)::bigint AS bridged_calls, sum(bridged_us)::bigint AS bridged_us,
@@ -216,7 +216,7 @@ SELECT $1, queue, outcome, count(*), count(bridged_us), coalesce(sum(bridged_us)
        coalesce(string_agg(int8send(waited_us), '') FILTER (WHERE outcome = 'abandoned'), '')
   FROM callcenter.report_call
  CROSS JOIN unnest(queues || ''::text) AS queue
- WHERE started_at >= $1 AND started_at < $2 AND settled
+ WHERE started_at >= $1 AND started_at < $2 AND settled AND direction = 'inbound'
  GROUP BY queue, outcome
 """,
 )

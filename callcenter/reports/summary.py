@@ -67,7 +67,8 @@ def summarise(
     With ``queue`` only its contacts count, and the calls that entered it; agents' time, which serves all
     queues, is then left out. ``agent_states`` are all ``agent.state`` events of the range, and some from
     before it for agents whose state did not change within; the last state lasts until ``now``. Contacts of
-    calls that did not come in are nobody's offer: they count for their agent alone. Raises as ``Count``.
+    calls that did not come in are nobody's offer: they count for their agent alone, and are none of the calls
+    and outcomes. Raises as ``Count``.
     """
     count = Count(settings, since, until, interval, queue, by)
     for call in timelines:
@@ -108,12 +109,13 @@ class Count:
         """Add a call and its contacts, as far as they belong here."""
         if self.queue is not None and all(contact.queue != self.queue for contact in call.contacts):
             return
-        place = locate(self.cut, call.started_at)
+        inbound = call.direction == INBOUND
+        place = locate(self.cut, call.started_at) if inbound else None
         if place is not None:
             self.windows[place].add_call(call)
         for contact in call.contacts:
             if self.queue in (None, contact.queue):
-                self._add_contact(contact, inbound=call.direction == INBOUND)
+                self._add_contact(contact, inbound=inbound)
 
     def _add_contact(self, contact: Contact, *, inbound: bool) -> None:
         at = contact.entered_at if self.by is CountBy.OFFERED else contact.left_at

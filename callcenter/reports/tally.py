@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from callcenter.contact import Contact, ContactEnd
-from callcenter.events import LeftReason, Outcome
+from callcenter.events import EndCause, LeftReason, Outcome
 from callcenter.reports.waits import Waits, microseconds
 from callcenter.timeline import Timeline
 
@@ -52,8 +52,12 @@ def counted_as(contact: Contact) -> Counted:
 
 
 def left_by(contact: Contact) -> str:
-    """Why it left or was refused; a call that broke while the caller waited says ``failed``."""
-    return str(contact.left_reason or ContactEnd.FAILED)
+    """Why it left or was refused.
+
+    A call that broke while the caller waited says ``failed``, one of ours to a customer ``unreached``.
+    """
+    other = EndCause.UNREACHED if contact.ended is ContactEnd.LEFT else ContactEnd.FAILED
+    return str(contact.left_reason or other)
 
 
 def settled_outcome(outcome: Outcome) -> Outcome:

@@ -118,7 +118,7 @@ class _Day:
     )
 
     def add(self, call: Timeline) -> None:
-        if call.started_at in self.window and call.outcome is not None:
+        if call.direction == INBOUND and call.started_at in self.window and call.outcome is not None:
             outcome = settled_outcome(call.outcome).value
             for queue in {"", *(contact.queue for contact in call.contacts)}:
                 self.cells["call"][queue, outcome].add_call(call)

@@ -11,6 +11,8 @@ SELECT (at AT TIME ZONE $3)::date AS day,
        count(*)::int AS calls
 FROM callcenter.event
 WHERE type = 'queue.entered' AND at >= $1 AND at < $2 AND ($5::text IS NULL OR queue = $5)
+  -- Customers who are called back came before, when they asked for it.
+  AND NOT EXISTS (SELECT FROM callcenter.call WHERE call.call_id = event.call_id AND direction = 'callback')
 GROUP BY 1, 2
 """
 

@@ -30,11 +30,13 @@ GROUP BY one.queues, one.skills
 """
 
 # When each of those who wait came, as seconds since 1970: one array per queue and priority is much less to
-# read than one row per caller.
+# read than one row per caller. Those kept are of callbacks.
 LINES = """
 SELECT queue, priority,
        array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
            FILTER (WHERE state = 'waiting') AS entered,
+       array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
+           FILTER (WHERE state = 'waiting' AND callback_id IS NOT NULL) AS kept,
        (count(*) FILTER (WHERE state <> 'waiting'))::int AS offered
 FROM callcenter.queue_entry
 GROUP BY queue, priority
@@ -43,17 +45,24 @@ GROUP BY queue, priority
 HISTORY = """
 SELECT q.queue, handled.*, waited.*
 FROM (SELECT DISTINCT queue FROM callcenter.agent_queue) AS q
--- How long contacts kept their agents, from the first ring to the end of the wrap-up.
+-- How long contacts kept their agents, from the first ring to the end of the wrap-up. Where a customer is
+-- called back the customer's telephone rings as well before anybody is connected: no ring of an agent's.
 CROSS JOIN LATERAL (
     SELECT count(*)::int AS contacts,
            avg(extract(epoch FROM done.at - sent.at))::float8 AS service_s,
-           avg(extract(epoch FROM connected.at - sent.at))::float8 AS ring_s,
-           stddev_pop(extract(epoch FROM connected.at - sent.at))::float8 AS ring_deviation_s
+           (avg(extract(epoch FROM connected.at - sent.at)) FILTER (WHERE is_inbound))::float8 AS ring_s,
+           (stddev_pop(extract(epoch FROM connected.at - sent.at)) FILTER (WHERE is_inbound))::float8
+               AS ring_deviation_s
     FROM (
         SELECT e.call_id, e.agent, e.seq, e.at FROM callcenter.event AS e
         WHERE e.type = 'acw.ended' AND e.queue = q.queue AND e.at > now() - make_interval(hours => $2)
         ORDER BY e.at DESC LIMIT $1
     ) AS done
+    CROSS JOIN LATERAL (
+        SELECT NOT EXISTS (
+            SELECT FROM callcenter.call WHERE call.call_id = done.call_id AND direction = 'callback'
+        ) AS is_inbound
+    ) AS call
     CROSS JOIN LATERAL (
         SELECT e.at, e.seq FROM callcenter.event AS e
         WHERE e.call_id = done.call_id AND e.seq < done.seq AND e.type = 'agent.connected'
@@ -129,11 +138,14 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Callers of one queue and priority: when they came (seconds since 1970, ascending), how many ring."""
+    """Who stands in line for one queue and priority: when they came (seconds since 1970, ascending), how many
+    ring. ``kept`` are those of them who keep a place for a callback.
+    """
 
     queue: str
     priority: int
     entered: Sequence[float]
+    kept: Sequence[float]
     offered: int
 
 
@@ -198,7 +210,10 @@ class WaitEstimates:
     async def lines(self) -> list[Waiting]:
         """Everybody in line."""
         rows = await self._database.fetch(LINES)
-        return [Waiting(row["queue"], row["priority"], row["entered"] or (), row["offered"]) for row in rows]
+        return [
+            Waiting(row["queue"], row["priority"], row["entered"] or (), row["kept"] or (), row["offered"])
+            for row in rows
+        ]
 
     async def history(self) -> list[Recent]:
         """The recent past of the queues that agents serve."""

@@ -38,8 +38,16 @@ class Writer:
         given = {"direction": direction, "gateway": "twilio", "call_ref": self.call_id.hex}
         numbers = {"from": "+12025550101", "to": "+12025550199", "node_id": str(NODE)}
         self.add(E.CALL_STARTED, **given, **numbers)
+
+    def come_in(self) -> None:
+        self.begin("inbound")
         self.add(E.CALL_ANSWERED)
         self.add(E.IVR_ENTERED, flow="main", node="menu")
+        for _ in range(self.chance.choice([0, 1, 1, 1, 2, 3])):
+            if self.wait() in {"abandoned", "cut"}:
+                break
+            if self.chance.random() < 0.3:
+                self.add(E.IVR_ENTERED, flow="main", node="menu")
 
     def wait(self) -> str:
         """Enter a queue; how the stay ended."""
@@ -65,6 +73,9 @@ class Writer:
         agent = self.chance.choice(AGENTS)
         self.add(E.OFFER_SENT, queue, agent)
         self.add(E.OFFER_ACCEPTED, queue, agent)
+        self.converse(queue, agent)
+
+    def converse(self, queue: str, agent: str) -> None:
         self.add(E.AGENT_CONNECTED, queue, agent)
         for _ in range(self.chance.choice([0, 0, 1, 2])):
             self.add(E.HOLD_STARTED, queue, agent)
@@ -80,6 +91,28 @@ class Writer:
         if self.chance.random() < 0.9:
             self.add(E.ACW_STARTED, queue, agent)
 
+    def call_back(self) -> None:
+        """Ring a customer who asked for it: the agent first, or the customer."""
+        queue = self.chance.choice(QUEUES)
+        self.begin("callback")
+        if self.chance.random() < 0.5:
+            self.add(E.CALL_ANSWERED)
+            if self.chance.random() < 0.8:
+                self.wait()
+            return
+        if self.chance.random() < 0.5:
+            self.add(E.QUEUE_ENTERED, queue, position=1, priority=0)
+        agent = self.chance.choice(AGENTS)
+        self.add(E.OFFER_SENT, queue, agent)
+        if self.chance.random() < 0.2:
+            self.add(self.chance.choice(REFUSED_OFFERS), queue, agent)
+            return
+        self.add(E.OFFER_ACCEPTED, queue, agent)
+        if self.chance.random() < 0.7:
+            self.add(E.CALL_ANSWERED)
+            if self.chance.random() < 0.8:
+                self.converse(queue, agent)
+
     def end(self) -> None:
         if self.chance.random() < 0.1:
             self.add(E.RECORDING_STARTED, kind="voicemail")
@@ -91,12 +124,10 @@ class Writer:
 def call(chance: random.Random, at: datetime) -> list[Event]:
     """One call: whole, still going on, or cut off by a crash and then closed by another process."""
     writer = Writer(chance, at, UUID(int=chance.getrandbits(128)))
-    writer.begin(chance.choice(["inbound"] * 5 + ["callback"]))
-    for _ in range(chance.choice([0, 1, 1, 1, 2, 3])):
-        if writer.wait() in {"abandoned", "cut"}:
-            break
-        if chance.random() < 0.3:
-            writer.add(E.IVR_ENTERED, flow="main", node="menu")
+    if chance.random() < 0.2:
+        writer.call_back()
+    else:
+        writer.come_in()
     writer.end()
     if chance.random() < 0.25:
         kept = writer.events[: chance.randint(1, len(writer.events))]

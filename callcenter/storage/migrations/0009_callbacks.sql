@@ -47,7 +47,9 @@ CREATE TABLE callback.callback (
     erased_at      timestamptz,
     CHECK ((ended_at IS NOT NULL) = (state IN
         ('completed', 'cancelled', 'merged', 'exhausted', 'expired', 'rejected', 'failed'))),
-    CHECK ((lease_until IS NOT NULL) = (state IN
+    -- A worker answers for it from the claim to the end; who reconciles what another one left does, too.
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK (state = 'reconciling' OR (lease_until IS NOT NULL) = (state IN
         ('claimed', 'agent_reserved', 'agent_accepted', 'dialing', 'answered', 'confirming', 'waiting_agent',
          'bridged')))
 ) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.05);
@@ -58,6 +60,7 @@ CREATE INDEX callback_clock ON callback.callback (not_before)
     WHERE state IN ('queued', 'scheduled', 'retry_wait');
 CREATE INDEX callback_due ON callback.callback (queue, (-priority), arrived_at) WHERE state = 'due';
 CREATE INDEX callback_lease ON callback.callback (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX callback_lost ON callback.callback (state_since) WHERE state = 'reconciling';
 CREATE INDEX callback_expiry ON callback.callback (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX callback_slot ON callback.callback (queue, slot_start) WHERE slot_start IS NOT NULL;
 CREATE INDEX callback_requested ON callback.callback (requested_at);
@@ -179,6 +182,11 @@ CREATE TABLE callback.signing_key (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
+ALTER TABLE callcenter.leg_token DROP CONSTRAINT leg_token_kind_check;
+ALTER TABLE callcenter.leg_token ADD CONSTRAINT leg_token_kind_check
+    CHECK (kind IN ('caller', 'agent', 'customer'));
+
 -- The line. A callback that waits, or is due, stands in it like a caller; it is nobody's call until a worker
 -- takes its turn. One that may not be dialled yet keeps its place and is passed over.
 ALTER TABLE callcenter.queue_entry
@@ -208,7 +216,10 @@ BEGIN
         IF NEW.state = 'due' THEN
             PERFORM pg_notify('acd', '');
         END IF;
-    ELSIF NEW.state NOT IN ('claimed', 'agent_reserved') THEN
+    ELSIF NEW.state IN ('claimed', 'agent_reserved') THEN
+        -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
+        UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
+    ELSE
         DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
     END IF;
     RETURN NULL;
@@ -216,6 +227,25 @@ END $$;
 CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
     state, queue, priority, arrived_at, needs, owner, owner_until, mode ON callback.callback
     FOR EACH ROW EXECUTE FUNCTION callcenter.callback_in_line();
+
+-- Calls that call customers back are none of the calls that came in; so far all were such.
+ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
+CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+
+-- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
+CREATE TABLE callcenter.queue_fallback (
+    queue    text PRIMARY KEY,
+    fallback text NOT NULL
+);
+CREATE FUNCTION callcenter.queue_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM callcenter.queue_fallback WHERE queue = OLD.name;
+    INSERT INTO callcenter.queue_fallback (queue, fallback)
+    SELECT OLD.name, OLD.settings #>> '{callback,fallback}' WHERE OLD.settings #>> '{callback,fallback}' <> '';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_removed AFTER DELETE ON callcenter.queue
+    FOR EACH ROW EXECUTE FUNCTION callcenter.queue_removed();
 
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -40,7 +40,7 @@ async def open_waits(stack: AsyncExitStack, database: Database, *queues: config.
     return await stack.enter_async_context(WaitTimes(WaitEstimates(database), known, skills))
 
 
-async def contact(database: Database, queue: str = "sales", *, service_s: float, ring_s: float = 4) -> None:
+async def contact(database: Database, queue: str = "sales", *, service_s: float, ring_s: float = 4) -> UUID:
     """A contact that has just ended; its ring and all of it took so long."""
     call_id = uuid4()
     for seq, (type_, ago_s) in enumerate(
@@ -63,6 +63,7 @@ async def contact(database: Database, queue: str = "sales", *, service_s: float,
             seq,
             queue,
         )
+    return call_id
 
 
 async def stay(
@@ -105,6 +106,22 @@ async def test_the_formula_on_rows(center: Any, waits: WaitTimes) -> None:
     newcomer = (await waits.of_newcomers())["sales"]
     assert newcomer.mean_s == pytest.approx(1 / 0.025 + 1 / 0.0225 + 50 + 5, rel=1e-3)
     assert first != second
+
+
+async def test_callbacks_ahead_are_waited_for_and_do_not_hang_up(center: Any, waits: WaitTimes) -> None:
+    for _ in range(10):
+        await contact(center.database, service_s=100, ring_s=5)
+    await stay(center.database, "sales", "abandoned", 400)
+    await busy(center, "ann")
+    await center.callback(age_s=20)
+    await center.callback(age_s=20, state="retry_wait")
+    await center.callback(age_s=-20)
+    await center.caller()
+    (place,) = [entry for entry in await center.line.entries("sales") if entry.callback_id is None]
+    assert place.position == 3
+    made = await waits.of_caller("sales", 0, place.position, place.entered_at)
+    # One agent every 100 s, and nobody of those ahead gives up.
+    assert made.mean_s == pytest.approx(100 + 100 + 100 + 5, rel=1e-3)
 
 
 async def test_who_is_rung_is_not_ahead_and_who_will_leave_is_not_counted_on(
@@ -260,6 +277,25 @@ async def test_the_recent_past_as_it_is_read(center: Any, database: Database) ->
     assert recent == Recent(
         "sales", 2, pytest.approx(100, 1e-3), pytest.approx(4, 1e-2), pytest.approx(2, 1e-2), 100, 1, 30
     )
+
+
+async def test_callbacks_keep_agents_busy_but_ring_longer_than_callers_wait(
+    center: Any, database: Database
+) -> None:
+    await center.agent("ann", idle_s=None)
+    await contact(database, service_s=90, ring_s=4)
+    call_id = await contact(database, service_s=150, ring_s=30)
+    await database.execute(
+        """
+        INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref, from_number,
+                                     to_number, started_at)
+        VALUES ($1, $1, $1, 'callback', 'test', 'one', '', '+12025550101', now())
+        """,
+        call_id,
+    )
+    (recent,) = await WaitEstimates(database).history()
+    assert (recent.contacts, recent.service_s) == (2, pytest.approx(120, 1e-3))
+    assert recent.ring_s == pytest.approx(4, 1e-2)
 
 
 # How right they were.

@@ -202,3 +202,32 @@ async def test_days_of_another_zone_make_way(database: Database) -> None:
     assert await rollups.add_up_days(berlin, now=NOW) == 2
     days = await database.fetch("SELECT until - start FROM callcenter.rollup_day ORDER BY start")
     assert [row[0] // timedelta(hours=1) for row in days] == [24, 23, 24]
+
+
+@pytest.mark.parametrize("interval", [Interval.DAY, Interval.HOUR])
+async def test_a_day_with_callbacks_has_the_same_inbound_figures(
+    database: Database, interval: Interval
+) -> None:
+    rollups, reports = Rollups(database), Reports(database)
+    question = Question(Metrics(timezone="UTC"), START - DAY, UNTIL + DAY, interval, now=NOW)
+    events = [event for event in history(3, START, UNTIL, calls=120) if event.type is not E.AGENT_STATE]
+    ours = {event.call_id for event in events if event.data.get("direction") == "callback"}
+    await write(database, [event for event in events if event.call_id not in ours])
+    await rollups.settle_all()
+    await rollups.add_up_days(UTC, now=NOW)
+    before = await reports.summary(question)
+    await write(database, [event for event in events if event.call_id in ours])
+    for is_added_up in (False, True):
+        if is_added_up:
+            await rollups.settle_all()
+            assert await rollups.add_up_days(UTC, now=NOW) > 0
+        after = await reports.summary(question)
+        assert (after.total, after.by_queue, after.by_interval) == (
+            before.total,
+            before.by_queue,
+            before.by_interval,
+        )
+        handled = [sum(row.handled for row in one.by_agent.values()) for one in (before, after)]
+        assert handled[0] < handled[1]
+    kept = "SELECT count(*) FROM callcenter.report_call WHERE direction = 'callback'"
+    assert await database.fetchval(kept) > 10

@@ -56,6 +56,21 @@ async def test_entries_by_local_day_and_interval(database: Database) -> None:
     assert both[date(2025, 3, 3)][19] == 2
 
 
+async def test_customers_who_are_called_back_do_not_arrive_twice(database: Database) -> None:
+    await entered(database, "2025-03-03T08:30:00Z")
+    await database.execute(
+        """
+        INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref, from_number,
+                                     to_number, started_at)
+        SELECT call_id, call_id, call_id, 'callback', 'test', 'one', '', '+12025550101', at
+          FROM callcenter.event WHERE type = 'queue.entered'
+        """
+    )
+    await entered(database, "2025-03-03T08:31:00Z")
+    found = await Arrivals(database).by_interval(SINCE, UNTIL, BERLIN, 30, "sales")
+    assert found[date(2025, 3, 3)][19] == 1
+
+
 async def test_handle_time_and_patience(database: Database) -> None:
     arrivals = Arrivals(database)
     assert await arrivals.handle_time_s(SINCE, UNTIL, None) is None

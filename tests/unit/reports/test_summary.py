@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from callcenter.config import Metrics
-from callcenter.events import Event, EventType, Outcome
+from callcenter.events import CALLBACK_OUTCOMES, Event, EventType, Outcome
 from callcenter.reports.definitions import Ratio, merge
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval
@@ -137,6 +137,43 @@ def test_calls_that_did_not_come_in_count_for_their_agent_alone() -> None:
     summary = hour([served(NINE, direction="callback")])
     assert (summary.total.offered, summary.by_queue) == (0, {})
     assert summary.by_agent["bob"].handled == 1
+
+
+def called_back(at: datetime, *steps: tuple[float, EventType, dict[str, Any]]) -> Timeline:
+    ring = (0, E.OFFER_SENT, {"queue": "sales", "agent": "bob"})
+    return call(at, ring, *steps, direction="callback")
+
+
+CALLED_BACK = [
+    called_back(
+        NINE + timedelta(minutes=10),
+        (4, E.OFFER_ACCEPTED, {"queue": "sales", "agent": "bob"}),
+        (12, E.CALL_ANSWERED, {}),
+        (12, E.AGENT_CONNECTED, {"queue": "sales", "agent": "bob"}),
+        (112, E.CONVERSATION_ENDED, {}),
+        (112, E.CALL_ENDED, {"cause": "caller_hangup"}),
+        (112, E.ACW_STARTED, {"agent": "bob"}),
+        (122, E.ACW_ENDED, {"agent": "bob"}),
+    ),
+    called_back(NINE + timedelta(minutes=15), (20, E.CALL_ENDED, {"cause": "unreached"})),
+    called_back(
+        NINE + timedelta(minutes=16),
+        (12, E.CALL_ANSWERED, {}),
+        (14, E.CALL_ENDED, {"cause": "caller_hangup"}),
+    ),
+    called_back(NINE + timedelta(minutes=17)),  # still rings
+]
+
+
+@pytest.mark.parametrize("options", [{}, {"queue": "sales"}, {"by": CountBy.HANDLED}], ids=str)
+def test_callbacks_change_no_figure_of_the_calls_that_came_in(options: dict[str, Any]) -> None:
+    without, summary = hour(**options), hour([*CALLS, *CALLED_BACK], **options)
+    assert summary.total == without.total
+    assert summary.by_queue == without.by_queue
+    assert summary.by_interval == without.by_interval
+    assert summary.by_agent["bob"].handled == without.by_agent["bob"].handled + 1
+    more = summary.by_agent["bob"].talk - without.by_agent["bob"].talk
+    assert more == timedelta(seconds=100)
 
 
 def test_agents_time_is_split_over_the_intervals_it_spans() -> None:
@@ -324,7 +361,7 @@ def test_json_has_every_key_and_exact_parts() -> None:
     assert document["since"] == "2025-03-03T09:00:00+01:00"
     assert (document["timezone"], document["interval"], document["queue"]) == ("Europe/Berlin", "30", None)
     total = document["total"]
-    assert set(total["outcomes"]) == set(Outcome)
+    assert set(total["outcomes"]) == set(Outcome) - CALLBACK_OUTCOMES
     assert total["outcomes"]["answered"] == 3
     assert total["service_level"]["standard"] == {"value": 0.5, "numerator": 2, "denominator": 4}
     assert total["asa"] == {

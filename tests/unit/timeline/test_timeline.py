@@ -481,3 +481,66 @@ def test_a_timeline_is_a_value() -> None:
     call: Timeline = build(log(*SERVED), None)
     with pytest.raises(AttributeError):
         call.outcome = None  # type: ignore[misc]
+
+
+CALLING_BACK = (0, E.CALL_STARTED, {"direction": "callback", "from": "", "to": "+12025550101"})
+OFFERED_FIRST = (2, E.OFFER_SENT, {"queue": "sales", "agent": "ann"})
+AGENT_FIRST = (
+    CALLING_BACK,
+    OFFERED_FIRST,
+    (5, E.OFFER_ACCEPTED, {"queue": "sales", "agent": "ann"}),
+    (17, E.CALL_ANSWERED),
+    (18, E.AGENT_CONNECTED, {"queue": "sales", "agent": "ann"}),
+    (78, E.CONVERSATION_ENDED, {"by": "customer"}),
+    (78, E.CALL_ENDED, {"cause": "caller_hangup"}),
+    (78, E.ACW_STARTED, {"agent": "ann"}),
+    (90, E.ACW_ENDED, {"agent": "ann"}),
+)
+CUSTOMER_FIRST = (
+    CALLING_BACK,
+    (8, E.CALL_ANSWERED),
+    (10, E.QUEUE_ENTERED, {"queue": "sales", "position": 1}),
+    (20, E.OFFER_SENT, {"queue": "sales", "agent": "ann"}),
+)
+
+
+def test_a_customer_who_is_called_back_is_a_contact_from_the_ringing_of_the_agent_on() -> None:
+    call = build(log(*AGENT_FIRST), None)
+    assert (call.direction, call.outcome, call.answered_at) == ("callback", Outcome.ANSWERED, at(17))
+    (contact,) = call.contacts
+    assert (contact.queue, contact.agent, contact.ended) == ("sales", "ann", ContactEnd.ANSWERED)
+    assert (contact.entered_at, contact.connected_at, contact.offers) == (at(2), at(18), 1)
+    assert (contact.wait_s, contact.ring_s, contact.talk_s, contact.acw_s) == (16, 3, 60, 12)
+    entered = (1, E.QUEUE_ENTERED, {"queue": "sales", "position": 1})
+    (contact,) = build(log(CALLING_BACK, entered, *AGENT_FIRST[1:]), None).contacts
+    assert (contact.entered_at, contact.wait_s, contact.talk_s) == (at(1), 17, 60)
+
+
+def test_a_customer_who_is_called_first_waits_like_a_caller() -> None:
+    call = build(log(*CUSTOMER_FIRST, *((second + 5, *rest) for second, *rest in AGENT_FIRST[4:])), None)
+    (contact,) = call.contacts
+    assert (contact.entered_at, contact.wait_s, contact.talk_s, contact.offers) == (at(10), 13, 60, 1)
+    assert (call.outcome, call.answered_at) == (Outcome.ANSWERED, at(8))
+
+
+@pytest.mark.parametrize(
+    ("steps", "outcome"),
+    [
+        ((*AGENT_FIRST[:3], ended("unreached")), Outcome.UNREACHED),
+        ((CALLING_BACK, OFFERED_FIRST, ended("unreached")), Outcome.UNREACHED),
+        ((*AGENT_FIRST[:3], ended("agent_hangup")), Outcome.UNREACHED),
+        ((*AGENT_FIRST[:4], ended("caller_hangup")), Outcome.CALLBACK_ABANDONED),
+        ((*CUSTOMER_FIRST, (25, E.QUEUE_ABANDONED), ended("caller_hangup")), Outcome.CALLBACK_ABANDONED),
+        ((*CUSTOMER_FIRST[:3], left("timeout"), ended("unreached")), Outcome.UNREACHED),
+        ((*CUSTOMER_FIRST[:2], ended("unreached")), Outcome.UNREACHED),
+        ((*AGENT_FIRST[:4], ended("failed")), Outcome.FAILED),
+        ((*AGENT_FIRST[:3], ended("nonsense")), Outcome.FAILED),
+    ],
+)
+def test_a_callback_has_one_of_four_outcomes(steps: Sequence[tuple[Any, ...]], outcome: Outcome) -> None:
+    assert build(log(*steps), None).outcome is outcome
+
+
+def test_the_turn_of_a_customer_who_was_not_reached_was_left_not_broken() -> None:
+    (contact,) = build(log(*AGENT_FIRST[:3], ended("unreached")), None).contacts
+    assert (contact.ended, contact.left_reason, contact.agent) == (ContactEnd.LEFT, None, None)
