@@ -7,14 +7,13 @@ Raises what ``callback.errors`` draws, ``NotFoundError`` of this program for a q
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
 from uuid import UUID
 
 from callback import numbers, policy, slots
 from callback.errors import RefusedError
 from callback.links import Purpose
 from callback.policy import Rules, Wait
-from callback.request import Attempt, Callback, Change, Slot, Source, Wish
+from callback.request import Attempt, Callback, Change, Slot, Source, Terms, Wish
 from callback.search import Forbidden, Search
 from callback.state import DIALLED, OPEN, State
 from callback.store import Store
@@ -25,27 +24,10 @@ from callcenter.callbacks.models import Asked, Notice, Offer, Status
 from callcenter.callbacks.rules import needs
 from callcenter.callbacks.strays import Strays
 from callcenter.storage.pool import Database
+from callcenter.storage.queue_line import QueueLine
 
 CHANGEABLE = OPEN - DIALLED - {State.RECONCILING}
 """States in which nobody is being dialled: it can be moved and cancelled."""
-
-
-class Left(Protocol):
-    """The place in line that somebody has left."""
-
-    @property
-    def entered_at(self) -> datetime:
-        """Since when it was kept."""
-
-
-class Line(Protocol):
-    """What is asked of the waiting line."""
-
-    async def leave_for_callback(self, connection: Any, call_id: UUID) -> Left | None:
-        """Leave the line in this transaction; ``None`` where an agent has been found."""
-
-    async def place_of(self, callback_id: UUID) -> int | None:
-        """The place in line, 1 is next."""
 
 
 class CallbackDesk:
@@ -59,7 +41,7 @@ class CallbackDesk:
         self,
         store: Store,
         database: Database,
-        line: Line,
+        line: QueueLine,
         granting: Granting,
         links: Links,
         strays: Strays,
@@ -83,6 +65,20 @@ class CallbackDesk:
     def number(self, text: str, queue: str) -> str:
         """The number in E.164 that somebody wrote, keyed in or has; raises ``RefusedError``."""
         return self._granting.number(text, queue)
+
+    async def soonest(self, queue: str, zone: str = "") -> Terms:
+        """What somebody who asked now would be promised; raises ``RefusedError`` where nothing is.
+
+        ``zone`` is the customer's, the queue's without.
+        """
+        rules, now, wait = self.rules(queue), self._now(), await self.wait(queue)
+        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone)
+        policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
+        return policy.terms(wish, rules, now, wait)
+
+    async def is_forbidden(self, number: str) -> bool:
+        """Whether a number in E.164 is on the do-not-call list."""
+        return await self._store.is_forbidden(number)
 
     def zone(self, number: str, queue: str, given: str = "") -> str:
         """The customer's time zone: the given one, else the number's if it has one only, else the queue's.

@@ -38,7 +38,7 @@ def open_callbacks(
     closures: ClosedQueues,
     now: Callable[[], datetime],
 ) -> Callbacks:
-    """Put them together; ``closures`` say which queues somebody has closed, ``now`` is the database's clock."""
+    """Put them together; ``closures`` tell which queues somebody has closed, ``now`` is the database's."""
     store = Store(database.transaction)
     rules = RuleBook(queues, settings, closures, now)
     strays = Strays(store, rules, QueueRows(database))
