@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberType, timezone
 
 from callback.errors import RefusedError
 from callback.refusal import Refusal
@@ -53,6 +53,16 @@ def e164(text: str, rules: NumberRules) -> str:
     if rules.regions and region not in rules.regions:
         raise RefusedError(Refusal.NUMBER_FOREIGN, "numbers of this country are not called", "number")
     return number
+
+
+def zone_of(number: str) -> str | None:
+    """The time zone of a number in E.164; ``None`` where its numbers are of several zones."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return None
+    zones = timezone.time_zones_for_number(parsed)
+    return zones[0] if len(zones) == 1 and zones[0] != timezone.UNKNOWN_TIMEZONE else None
 
 
 def masked(number: str) -> str:
