@@ -47,7 +47,9 @@ CREATE TABLE callback.callback (
     erased_at      timestamptz,
     CHECK ((ended_at IS NOT NULL) = (state IN
         ('completed', 'cancelled', 'merged', 'exhausted', 'expired', 'rejected', 'failed'))),
-    CHECK ((lease_until IS NOT NULL) = (state IN
+    -- A worker answers for it from the claim to the end; who reconciles what another one left does, too.
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK (state = 'reconciling' OR (lease_until IS NOT NULL) = (state IN
         ('claimed', 'agent_reserved', 'agent_accepted', 'dialing', 'answered', 'confirming', 'waiting_agent',
          'bridged')))
 ) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.05);
@@ -58,6 +60,7 @@ CREATE INDEX callback_clock ON callback.callback (not_before)
     WHERE state IN ('queued', 'scheduled', 'retry_wait');
 CREATE INDEX callback_due ON callback.callback (queue, (-priority), arrived_at) WHERE state = 'due';
 CREATE INDEX callback_lease ON callback.callback (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX callback_lost ON callback.callback (state_since) WHERE state = 'reconciling';
 CREATE INDEX callback_expiry ON callback.callback (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX callback_slot ON callback.callback (queue, slot_start) WHERE slot_start IS NOT NULL;
 CREATE INDEX callback_requested ON callback.callback (requested_at);
@@ -205,7 +208,10 @@ BEGIN
         IF NEW.state = 'due' THEN
             PERFORM pg_notify('acd', '');
         END IF;
-    ELSIF NEW.state NOT IN ('claimed', 'agent_reserved') THEN
+    ELSIF NEW.state IN ('claimed', 'agent_reserved') THEN
+        -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
+        UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
+    ELSE
         DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
     END IF;
     RETURN NULL;
