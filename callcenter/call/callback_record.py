@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 
 from callback import policy
 from callback.errors import FenceLostError, NotFoundError, RefusedError, TransitionError
-from callback.policy import Rules
 from callback.refusal import Refusal
 from callback.request import Callback, Claim, Result, Slot, Terms
+from callback.rules import Rules
 from callback.state import CLAIMED, DIALLED, Step, after
 from callback.store import Store
 from callcenter.errors import CallCenterError, StorageError
@@ -39,7 +39,8 @@ class LetGoError(CallCenterError):
 class CallbackRecord:
     """One claim. ``settled`` is set when the callback needs this call no more.
 
-    ``attempt_id`` names the attempt that this call may make. The steps raise ``LetGoError``, and
+    ``attempt_id`` names the attempt that this call may make, ``committed_s`` is when it was about to be
+    committed, on the loop's clock. The steps raise ``LetGoError``, and
     ``StorageError`` when the database is away for too long.
     """
 
@@ -49,6 +50,8 @@ class CallbackRecord:
         self.rules = rules
         self.attempt_id = uuid4()
         self.settled = asyncio.Event()
+        self._is_closing = False
+        self.committed_s = 0.0
         self.is_dialled = False
         self.was_bridged = False
         self._store = store
@@ -59,6 +62,11 @@ class CallbackRecord:
     def callback_id(self) -> UUID:
         """Whose claim it is."""
         return self.claim.callback.callback_id
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing more need be recorded."""
+        return self._is_closing or self.settled.is_set()
 
     async def is_lost(self) -> bool:
         """Whether somebody else has it by now, or has ended it; not where the database does not say."""
@@ -74,9 +82,7 @@ class CallbackRecord:
 
     async def step(self, step: Step, *, cause: str = "", not_before: datetime | None = None) -> None:
         """Take a step that needs nothing more."""
-        await self._take(
-            step, lambda: self._store.step(self.claim, step, cause=cause, not_before=not_before)
-        )
+        await self._take(lambda: self._store.step(self.claim, step, cause=cause, not_before=not_before))
 
     async def release(self, cause: str) -> None:
         """Give the claim back, nobody was dialled: due again at its old place."""
@@ -102,13 +108,17 @@ class CallbackRecord:
     async def dial(self, gateway: str, call_id: UUID) -> str:
         """Commit the attempt; from now on the customer may be dialled. Returns why not, or nothing."""
         await self._refresh()
+        self.committed_s = asyncio.get_running_loop().time()
         try:
-            await self._store.dial(
-                self.claim,
-                attempt_id=self.attempt_id,
-                gateway=gateway,
-                call_id=call_id,
-                ring_timeout_s=self.rules.ring_s,
+            await retrying(
+                lambda: self._store.dial(
+                    self.claim,
+                    attempt_id=self.attempt_id,
+                    gateway=gateway,
+                    call_id=call_id,
+                    ring_timeout_s=self.rules.ring_s,
+                ),
+                deadline_s=BRIEFLY_S,
             )
         except (FenceLostError, TransitionError, NotFoundError) as error:
             raise LetGoError(str(error)) from error
@@ -139,7 +149,8 @@ class CallbackRecord:
     ) -> None:
         """The attempt is over: what follows is for the rules to say.
 
-        ``not_before`` is the earliest time where there is one beside the rules' own.
+        ``not_before`` is the earliest time where there is one beside the rules' own; ``terms`` are those of
+        another time that the customer has chosen. Raises ``RefusedError`` for a slot that has become full.
         """
         await self._caught_up()
         now = self._now()
@@ -152,11 +163,10 @@ class CallbackRecord:
             dialled=dialled,
             message_left=message_left,
         )
-        at = following.not_before
+        at = following.not_before if terms is None else None
         if at is not None and not_before is not None:
             at = max(at, not_before)
         await self._take(
-            following.step,
             lambda: self._store.over(
                 self.claim,
                 self.attempt_id,
@@ -195,11 +205,20 @@ class CallbackRecord:
         before, name = self._followed, f"{step.value} of callback {self.callback_id}"
         self._followed = asyncio.create_task(self._follow(step, before), name=name)
 
-    async def complete(self) -> None:
-        """The conversation is over."""
-        self.follow(Step.COMPLETE)
-        await self._caught_up()
-        self.settled.set()
+    async def close(self, result: Result | None, *, not_before: datetime | None = None) -> None:
+        """Record the outcome if that can be done, ``None`` where nobody was dialled; the call goes on."""
+        if self.is_closing:
+            return
+        self._is_closing = True
+        try:
+            if result is None:
+                await self.release("the call has failed")
+            else:
+                await self.over(result, not_before=not_before)
+        except (CallCenterError, RefusedError) as error:
+            log.warning("callback %s is left to its lease: %s", self.callback_id, error)
+        finally:
+            self.settled.set()
 
     async def _follow(self, step: Step, before: asyncio.Task[None] | None) -> None:
         if before is not None:
@@ -221,21 +240,9 @@ class CallbackRecord:
         if self.callback.fence != self.claim.fence:
             raise LetGoError("another worker has it")
 
-    async def _take(self, step: Step, operation: Callable[[], Awaitable[Callback]]) -> None:
-        """Run it until the database has taken it; an outage may hide that it had."""
+    async def _take(self, operation: Callable[[], Awaitable[Callback]]) -> None:
+        """Run it until the database has taken it; it may be repeated where an outage hid that it had."""
         try:
             self.callback = await retrying(operation, deadline_s=PATIENCE_S)
         except (FenceLostError, TransitionError, NotFoundError) as error:
-            if not await self._is_done(step):
-                raise LetGoError(str(error)) from error
-
-    async def _is_done(self, step: Step) -> bool:
-        try:
-            wanted = after(self.callback.state, step)
-            current = await self._store.get(self.callback_id)
-        except (TransitionError, NotFoundError, StorageError):
-            return False
-        if (current.fence, current.state) != (self.claim.fence, wanted):
-            return False
-        self.callback = current
-        return True
+            raise LetGoError(str(error)) from error

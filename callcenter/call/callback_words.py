@@ -4,8 +4,10 @@ A file in the prompt folder that is named after a text (``callcenter.media.promp
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
+from callback.hours import zone_named
 from callback.request import Result
 
 TO_AGENT: Final = "A callback for {queue}. The customer is being called now."
@@ -67,3 +69,16 @@ def say(name: str, language: str, **values: object) -> str:
 def keys_beside(confirm_key: str, count: int) -> list[str]:
     """``count`` keys that are not the one that confirms."""
     return [key for key in _OTHER_KEYS if key != confirm_key][:count]
+
+
+def spoken_time(at: datetime, zone: str, now: datetime, language: str) -> str:
+    """A time of the near future as it is said on the clock of ``zone``."""
+    clock = zone_named(zone)
+    local, today = at.astimezone(clock), now.astimezone(clock)
+    days = (local.date() - today.date()).days
+    if language.lower().startswith("ja"):
+        day = {0: "今日", 1: "明日"}.get(days, f"{local.month}月{local.day}日")
+        return f"{day}の{local.hour}時{local.minute}分" if local.minute else f"{day}の{local.hour}時"
+    day = {0: "today", 1: "tomorrow"}.get(days, f"{local:%A}, {local:%B} {local.day}")
+    minute = f" {local.minute:02d}" if local.minute else ""
+    return f"{day} at {local.hour % 12 or 12}{minute} {local:%p}"

@@ -27,6 +27,8 @@ CONNECTING_S = 5.0
 """How long the sound of somebody who has picked up may take to come."""
 GIVE_UP_S = 15.0
 TOKEN_MARGIN_S = 30.0
+DIAL_WITHIN_S = 5.0
+"""After the attempt was committed; who comes later does not dial, others may take the attempt for dead."""
 
 _RESULTS = {
     CallFate.BUSY: DialResult.BUSY,
@@ -117,6 +119,8 @@ class CustomerDial:
                 to_number=number.shown,
                 ttl_s=ring_s + MARGIN_S + TOKEN_MARGIN_S,
             )
+            if asyncio.get_running_loop().time() - self._record.committed_s > DIAL_WITHIN_S:
+                raise GatewayError("the database took too long")
             self._call_ref = await number.gateway.originate(
                 number.to, number.shown, self._token, ring_s, self._record.attempt_id
             )
