@@ -59,6 +59,8 @@ CREATE INDEX callback_number ON callback.callback (number, requested_at);
 CREATE INDEX callback_clock ON callback.callback (not_before)
     WHERE state IN ('queued', 'scheduled', 'retry_wait');
 CREATE INDEX callback_due ON callback.callback (queue, (-priority), arrived_at) WHERE state = 'due';
+CREATE INDEX callback_first ON callback.callback (queue, (-priority), arrived_at)
+    WHERE state = 'due' AND mode = 'customer_first';
 CREATE INDEX callback_lease ON callback.callback (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX callback_lost ON callback.callback (state_since) WHERE state = 'reconciling';
 CREATE INDEX callback_expiry ON callback.callback (expires_at) WHERE ended_at IS NULL;
