@@ -14,6 +14,7 @@ from callcenter.simulator import overflow
 from callcenter.simulator.agents import Agent
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
+from callcenter.simulator.customers import Customer
 from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.lateness import Lateness, probe
 from callcenter.simulator.scenario import CallerPlan, Scenario
@@ -54,6 +55,8 @@ class Simulation:
         self._api_token = api_token
         self._show = show
         self._agents: dict[str, Agent] = {}
+        self._customers: dict[str, Customer] = {}
+        self._world: World | None = None
         self._stack = AsyncExitStack()
         self.gateway = Gateway(
             Account(account_sid, auth_token), service_url, self._on_dialled, port=gateway_port
@@ -81,7 +84,7 @@ class Simulation:
         """
         async with ClientSession() as session:
             lateness = Lateness()
-            world = self._world(session, lateness)
+            world = self._world = self._make_world(session, lateness)
             self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
             for agent in self._agents.values():
                 await agent.sign_in()
@@ -99,7 +102,7 @@ class Simulation:
             self._conclude(world.truth)
             return world.truth
 
-    def _world(self, session: ClientSession, lateness: Lateness) -> World:
+    def _make_world(self, session: ClientSession, lateness: Lateness) -> World:
         epoch = time.time() - asyncio.get_running_loop().time()
 
         def took(seconds: float) -> None:
@@ -137,6 +140,7 @@ class Simulation:
             for plan in self._scenario.callers:
                 life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
+        await asyncio.sleep(self._scenario.lingers_s)
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
                 world.truth.note(f"agent {agent.plan.id} did not come to an end")
@@ -145,14 +149,25 @@ class Simulation:
         await asyncio.sleep(plan.start_s)
         async with lines:
             await Caller(world, plan, self._scenario.dialled).live()
+        if plan.number in world.expecting:
+            await self._customer(world, plan.number).live()
+
+    def _customer(self, world: World, number: str) -> Customer:
+        if number not in self._customers:
+            self._customers[number] = Customer(world, world.expecting[number])
+        return self._customers[number]
 
     async def _on_dialled(self, call: PhoneCall) -> None:
-        agent = self._agents.get(call.to_number)
-        if agent is None:
-            log.warning("a number that no agent has was dialled")
+        agent, world = self._agents.get(call.to_number), self._world
+        if agent is not None:
+            await agent.ring(call)
+        elif world is not None and call.to_number in world.expecting:
+            await self._customer(world, call.to_number).ring(call)
+        else:
+            log.warning("a number that expects no call was dialled")
+            if world is not None:
+                world.truth.note("a number that expects no call was dialled")
             call.reject()
-            return
-        await agent.ring(call)
 
     def _conclude(self, truth: Truth) -> None:
         """Note what the network itself saw go wrong."""
