@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -36,8 +36,9 @@ def show_nothing(_progress: Progress) -> None:
 class Simulation:
     """A network with its callers and agents, for as long as it is entered; ``run`` lives one scenario.
 
-    ``service_url`` is the service's public URL. The service's REST calls go to ``gateway_url``, which is
-    known once the simulation has been entered, or before where ``gateway_port`` is not 0.
+    ``service_url`` is the service's public URL; ``more_services`` get calls, too, in turn. The services' REST
+    calls go to ``gateway_url``, which is known once the simulation has been entered, or before where
+    ``gateway_port`` is not 0.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Simulation:
         auth_token: str,
         gateway_port: int = 0,
         show: Show = show_nothing,
+        more_services: Sequence[str] = (),
     ) -> None:
         self._scenario = scenario
         self._service_url = service_url
@@ -59,7 +61,11 @@ class Simulation:
         self._world: World | None = None
         self._stack = AsyncExitStack()
         self.gateway = Gateway(
-            Account(account_sid, auth_token), service_url, self._on_dialled, port=gateway_port
+            Account(account_sid, auth_token),
+            service_url,
+            self._on_dialled,
+            port=gateway_port,
+            more_services=more_services,
         )
 
     @property
