@@ -3,105 +3,191 @@
 Everything is asked for ``now``, on the database's clock. What is random is an argument between 0 and 1.
 """
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import assert_never
 
-from callback.hours import ALWAYS, ANY_TIME, Calendar, Dialling
-from callback.numbers import NumberRules
-from callback.request import Callback, Mode, Result, Source
-from callback.state import Step
+from callback import numbers
+from callback.errors import RefusedError
+from callback.hours import Calendar, first_chance
+from callback.outcome import Next as Next
+from callback.outcome import after_attempt as after_attempt
+from callback.outcome import counts as counts
+from callback.refusal import Refusal
+from callback.request import Callback, Slot, Source, Terms, Wish
+from callback.rules import UNKNOWN_WAIT as UNKNOWN_WAIT
+from callback.rules import AtClose as AtClose
+from callback.rules import RetryRules as RetryRules
+from callback.rules import Rules as Rules
+from callback.rules import SlotRules as SlotRules
+from callback.rules import Wait as Wait
 
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
 LOOK_AGAIN = timedelta(minutes=1)
 """When to ask again where nothing says how long it lasts: a switch, a closure without an end."""
 
-STAFF = frozenset({Source.AGENT, Source.SUPERVISOR, Source.DIRECT})
-"""Who decides for the house: not held back by how much there is to do."""
+LEAST_WINDOW = timedelta(minutes=5)
+"""No customer is promised a call within less."""
+
+STAFF = frozenset({Source.AGENT, Source.SUPERVISOR})
+"""Who decides for the house: not held back by how much there is to do, nor by closing time."""
 
 
-class AtClose(StrEnum):
-    """What becomes of those who still wait when the queue closes."""
-
-    SERVE = "serve"  # dialled after closing, as long as there are agents
-    CARRY_OVER = "carry_over"  # to the next open period
-    EXPIRE = "expire"
+# Whether a wish is granted, and how.
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRules:
-    """How long after an attempt the next one comes, in s; up to ``jitter`` of it is added at random."""
+def may_register(wish: Wish, rules: Rules, now: datetime, *, pending: int, wait: Wait) -> None:
+    """Raise ``RefusedError`` where the queue takes no such wish now; ``pending`` are its open callbacks.
 
-    busy_s: float = 120
-    no_answer_s: float = 300
-    machine_s: float = 1800
-    failed_s: float = 300
-    not_confirmed_s: float = 1800
-    jitter: float = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class SlotRules:
-    """Buckets of ``minutes`` on the wall clock of ``zone``, each with room for ``capacity``."""
-
-    minutes: int = 15
-    capacity: int = 2
-    days: int = 14
-    lead_s: float = 900
-    zone: str = "UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the settings of one queue mean. Seconds; see ``callcenter.callback_settings.CallbackRules``.
-
-    ``accept`` is whether new ones are taken, ``process`` whether any are dialled. ``zone`` is the queue's.
+    What the slot of a wish must be is asked of ``callback.slots``.
     """
-
-    mode: Mode = Mode.AGENT_FIRST
-    accept: bool = True
-    process: bool = True
-    calendar: Calendar = ALWAYS
-    dialling: Dialling = ANY_TIME
-    numbers: NumberRules = field(default_factory=NumberRules)
-    slots: SlotRules = SlotRules()
-    retry: RetryRules = RetryRules()
-    zone: str = "UTC"
-    offer_after_s: float = 180
-    key: str = "1"
-    attempts: int = 3
-    ring_s: float = 20
-    earliest_s: float = 60
-    pacing: float = 1.0
-    detect_machine: bool = False
-    machine: Literal["retry", "message_retry", "message_complete"] = "retry"
-    machine_message: str = ""
-    confirm_key: str = "1"
-    confirm_s: float = 15
-    snooze_s: float = 600
-    stop_before_close_s: float = 120
-    at_close: AtClose = AtClose.CARRY_OVER
-    max_pending: int = 500
-    max_wait_s: float = 7200
-    wait_cap_s: float = 60
-    owner_wait_s: float = 3600
-    owner_absent: Literal["queue", "cancel"] = "queue"
-    from_number: str = ""
+    if not rules.accept:
+        raise RefusedError(Refusal.NOT_OFFERED, "this queue takes no callbacks at present")
+    if wish.source is Source.PAGE and not wish.consent:
+        raise RefusedError(Refusal.CONSENT_MISSING, "a consent to being called is needed", "consent")
+    if wish.source in STAFF:
+        return
+    if pending >= rules.max_pending:
+        raise RefusedError(Refusal.TOO_MANY, "too many callbacks are waiting")
+    if wish.slot is not None:
+        return
+    period = rules.calendar.at(now)
+    if period is None:
+        raise RefusedError(Refusal.CLOSED, "closed at present; a time can be chosen")
+    if period.end - timedelta(seconds=rules.stop_before_close_s) <= now:
+        raise RefusedError(Refusal.CLOSED, "closing soon; a time can be chosen")
+    if (wait.p50_s or 0.0) > rules.max_wait_s:
+        raise RefusedError(Refusal.TOO_MANY, "the wait is too long; a time can be chosen")
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The estimated wait of who comes now: half are served within ``p50_s``, nine of ten within ``p90_s``.
+def is_offered_unasked(rules: Rules, wait: Wait) -> bool:
+    """Whether a caller hears of callbacks without pressing a key: the wait is known to be long."""
+    return wait.p50_s is not None and wait.p50_s > rules.offer_after_s
 
-    ``None`` where nothing can be said.
+
+def terms(wish: Wish, rules: Rules, now: datetime, wait: Wait) -> Terms:
+    """What a wish that is granted means: when, until when, and what the customer may be told.
+
+    Raises ``RefusedError`` where the queue is never open while the customer may be dialled.
     """
+    if wish.slot is not None:
+        found = _at(wish.slot, rules)
+    else:
+        found = _soon(rules, wish.zone, now, wait, rules.earliest_s)
+    if wish.owner is None:
+        return found
+    return replace(found, owner_until=found.not_before + timedelta(seconds=rules.owner_wait_s))
 
-    p50_s: float | None = None
-    p90_s: float | None = None
+
+def moved(callback: Callback, slot: Slot | None, rules: Rules, now: datetime, wait: Wait) -> Terms:
+    """Terms of another time: no sooner than somebody who asked now would be served.
+
+    Without ``slot`` it is as soon as it is the callback's turn, at its old place. Raises ``RefusedError``.
+    """
+    waits_s = wait.p50_s or 0.0
+    if slot is None:
+        return _soon(rules, callback.zone, now, wait, max(rules.earliest_s, waits_s))
+    if slot.start < now + timedelta(seconds=waits_s):
+        raise RefusedError(Refusal.TOO_EARLY, "nobody is called so soon at present", "slot")
+    return _at(slot, rules)
 
 
-UNKNOWN_WAIT = Wait()
+def snoozed(callback: Callback, rules: Rules, now: datetime, wait: Wait) -> Terms:
+    """Terms of a customer who was dialled and wants it later; it is never given up sooner than before."""
+    found = _soon(rules, callback.zone, now, wait, max(rules.snooze_s, wait.p50_s or 0.0))
+    return replace(found, expires_at=max(found.expires_at, callback.expires_at))
+
+
+def _at(slot: Slot, rules: Rules) -> Terms:
+    period = rules.calendar.at(slot.start)
+    end = slot.end if period is None else min(period.end, slot.start + DAY)
+    return Terms(
+        mode=rules.mode,
+        not_before=slot.start,
+        expires_at=max(end, slot.end),
+        promised_from=slot.start,
+        promised_until=slot.end,
+        attempts=rules.attempts,
+    )
+
+
+def _soon(rules: Rules, zone: str, now: datetime, wait: Wait, earliest_s: float) -> Terms:
+    not_before = first_chance(rules.calendar, rules.dialling, zone, now + timedelta(seconds=earliest_s))
+    if not_before is None:
+        raise RefusedError(Refusal.CLOSED, "never open at a time at which this number may be called")
+    expires_at = _expiry(rules, now, not_before)
+    first_s = wait.p50_s or 0.0
+    last_s = rules.max_wait_s if wait.p90_s is None else max(wait.p90_s, first_s)
+    first, last = (
+        max(not_before, _served(rules, zone, now, seconds) or not_before) for seconds in (first_s, last_s)
+    )
+    promised = window(now, first, last)
+    until = min(promised[1], max(expires_at, promised[0] + MINUTE))
+    return Terms(
+        mode=rules.mode,
+        not_before=not_before,
+        expires_at=expires_at,
+        promised_from=promised[0],
+        promised_until=until,
+        attempts=rules.attempts,
+    )
+
+
+def _expiry(rules: Rules, now: datetime, not_before: datetime) -> datetime:
+    """The end of the next open period, or of the one at hand where nothing is carried over.
+
+    Where a period lasts longer than a day it is a day.
+    """
+    calendar = rules.calendar
+    own = calendar.at(not_before)
+    following = calendar.later(now)
+    if own is None or own.end > not_before + DAY:
+        return not_before + DAY
+    if rules.at_close is AtClose.EXPIRE or following is None:
+        return own.end
+    return min(max(own.end, following.end), max(following.start, not_before) + DAY)
+
+
+def _served(rules: Rules, zone: str, now: datetime, wait_s: float) -> datetime | None:
+    """When somebody's turn comes after so many seconds in which the queue is open."""
+    at = _after_open(rules.calendar, now, timedelta(seconds=wait_s))
+    return None if at is None else first_chance(rules.calendar, rules.dialling, zone, at)
+
+
+def _after_open(calendar: Calendar, now: datetime, wait: timedelta) -> datetime | None:
+    at = calendar.opening(now)
+    while at is not None and (period := calendar.at(at)) is not None:
+        if wait < period.end - at:
+            return at + wait
+        wait -= period.end - at
+        at = calendar.opening(period.end)
+    return None
+
+
+def window(now: datetime, first: datetime, last: datetime) -> tuple[datetime, datetime]:
+    """What a customer is told who will be called between the two: in steps that fit how far away it is.
+
+    Never narrower than ``LEAST_WINDOW``; it may begin a step before ``first``, but not before ``now``.
+    """
+    step = next((step for limit, step in _STEPS if last - now <= limit), _WIDEST)
+    begins = max(_down(first, step), _up(now, MINUTE))
+    return begins, max(_up(last, step), begins + max(LEAST_WINDOW, step))
+
+
+_STEPS = ((timedelta(minutes=30), MINUTE), (timedelta(hours=2), timedelta(minutes=5)))
+_WIDEST = timedelta(minutes=15)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _down(at: datetime, step: timedelta) -> datetime:
+    return at - (at - _EPOCH) % step
+
+
+def _up(at: datetime, step: timedelta) -> datetime:
+    return at + (_EPOCH - at) % step
 
 
 # Whether it may be dialled.
@@ -141,39 +227,68 @@ Verdict = Dial | PutOff | Expire | Reject
 def may_dial(callback: Callback, rules: Rules, now: datetime, *, forbidden: bool = False) -> Verdict:
     """Asked when a callback falls due and again right before dialling.
 
-    ``forbidden``: the number is on the do-not-call list.
+    ``forbidden``: the number is on the do-not-call list. How much there is to do plays no part here:
+    overload stops the offering, never what was promised.
     """
-    raise NotImplementedError
+    if callback.erased_at is not None or not callback.number:
+        return Reject("erased")
+    if forbidden:
+        return Reject(Refusal.DO_NOT_CALL.value)
+    try:
+        numbers.e164(callback.number, rules.numbers)
+    except RefusedError as error:
+        return Reject(error.refusal.value)
+    if now >= callback.expires_at:
+        return Expire("expired")
+    if not rules.process:
+        return PutOff(now + LOOK_AGAIN, "paused")
+    if now < callback.not_before:
+        return PutOff(callback.not_before, "early")
+    if rules.calendar.at(now) is None:
+        return _after_closing(callback, rules, now)
+    if not rules.dialling.allows(now, callback.zone):
+        return _next_chance(callback, rules, now, "quiet_hours")
+    return Dial()
 
 
-# What follows an attempt.
+def _after_closing(callback: Callback, rules: Rules, now: datetime) -> Verdict:
+    """Those who are left when the queue has closed: served, carried over, or expired."""
+    match rules.at_close:
+        case AtClose.EXPIRE:
+            return Expire("closed")
+        case AtClose.SERVE:
+            last = rules.calendar.before(now)
+            waited = last is not None and callback.not_before < last.end
+            if waited and rules.dialling.allows(now, callback.zone):
+                return Dial()
+            return _next_chance(callback, rules, now, "closed")
+        case AtClose.CARRY_OVER:
+            return _next_chance(callback, rules, now, "closed")
+        case unknown:
+            assert_never(unknown)
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
-    """What is to be done after an attempt; as ``Store.over`` takes it.
-
-    ``counted``: the attempt is one of those that a customer gets. ``not_before`` is set for ``RETRY`` and
-    ``SCHEDULE``. ``redial`` is the one that follows a broken connection at once.
-    """
-
-    step: Step
-    counted: bool
-    cause: str = ""
-    not_before: datetime | None = None
-    apologise: bool = False
-    redial: bool = False
+def _next_chance(callback: Callback, rules: Rules, now: datetime, cause: str) -> Verdict:
+    until = first_chance(rules.calendar, rules.dialling, callback.zone, now)
+    if until is None:
+        # Closed without an end, by somebody who may open again at any moment.
+        return PutOff(now + LOOK_AGAIN, cause)
+    return PutOff(until, cause) if until < callback.expires_at else Expire(cause)
 
 
-def after_attempt(
-    result: Result,
-    callback: Callback,
-    rules: Rules,
-    now: datetime,
-    random_fraction: float,
-    *,
-    dialled: bool = True,
-    message_left: bool = False,
-) -> Next:
-    """What follows. ``dialled``: the network took the call; ``message_left``: the machine heard it all."""
-    raise NotImplementedError
+# Who makes the call.
+
+
+class OwnerVerdict(StrEnum):
+    """What becomes of a callback that an agent of its own should make."""
+
+    WAIT = "wait"
+    ANYBODY = "anybody"  # all agents of the queue may make it
+    CANCEL = "cancel"
+
+
+def owner_verdict(callback: Callback, rules: Rules, now: datetime) -> OwnerVerdict:
+    """Whether the owner is still waited for; asked while nobody has been dialled."""
+    if callback.owner is None or callback.owner_until is None or now < callback.owner_until:
+        return OwnerVerdict.WAIT
+    return OwnerVerdict.CANCEL if rules.owner_absent == "cancel" else OwnerVerdict.ANYBODY

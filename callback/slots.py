@@ -1,4 +1,4 @@
-"""Buckets of time that customers choose from, by the wall clock of the queue's zone. Pure; instants are UTC."""
+"""Times that customers choose from, buckets on the wall clock of the queue's zone. Pure; instants are UTC."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from callback.errors import RefusedError
 from callback.hours import MINUTES_OF_DAY, resolve, zone_named
-from callback.policy import Rules
 from callback.refusal import Refusal
 from callback.request import Slot
+from callback.rules import Rules
 
 NEAREST = 3
 

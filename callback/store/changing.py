@@ -146,7 +146,7 @@ async def stepped(
 def entering(before: Callback, state: State, by: str, cause: str) -> dict[str, object]:
     """The columns that the state itself decides."""
     values: dict[str, object] = {"state": state.value, "state_since": NOW}
-    if state not in CLAIMED | DIALLED | {State.RECONCILING}:
+    if state not in CLAIMED | DIALLED:
         values |= {"worker": None, "lease_until": None}
     if state in ENDED:
         values |= {"ended_at": NOW, "ended_by": by, "cause": cause}

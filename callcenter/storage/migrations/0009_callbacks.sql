@@ -47,7 +47,9 @@ CREATE TABLE callback.callback (
     erased_at      timestamptz,
     CHECK ((ended_at IS NOT NULL) = (state IN
         ('completed', 'cancelled', 'merged', 'exhausted', 'expired', 'rejected', 'failed'))),
-    CHECK ((lease_until IS NOT NULL) = (state IN
+    -- A worker answers for it from the claim to the end; who reconciles what another one left does, too.
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK (state = 'reconciling' OR (lease_until IS NOT NULL) = (state IN
         ('claimed', 'agent_reserved', 'agent_accepted', 'dialing', 'answered', 'confirming', 'waiting_agent',
          'bridged')))
 ) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.05);
@@ -57,7 +59,10 @@ CREATE INDEX callback_number ON callback.callback (number, requested_at);
 CREATE INDEX callback_clock ON callback.callback (not_before)
     WHERE state IN ('queued', 'scheduled', 'retry_wait');
 CREATE INDEX callback_due ON callback.callback (queue, (-priority), arrived_at) WHERE state = 'due';
+CREATE INDEX callback_first ON callback.callback (queue, (-priority), arrived_at)
+    WHERE state = 'due' AND mode = 'customer_first';
 CREATE INDEX callback_lease ON callback.callback (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX callback_lost ON callback.callback (state_since) WHERE state = 'reconciling';
 CREATE INDEX callback_expiry ON callback.callback (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX callback_slot ON callback.callback (queue, slot_start) WHERE slot_start IS NOT NULL;
 CREATE INDEX callback_requested ON callback.callback (requested_at);
@@ -220,6 +225,21 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 -- Calls that call customers back are none of the calls that came in; so far all were such.
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+
+-- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
+CREATE TABLE callcenter.queue_fallback (
+    queue    text PRIMARY KEY,
+    fallback text NOT NULL
+);
+CREATE FUNCTION callcenter.queue_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM callcenter.queue_fallback WHERE queue = OLD.name;
+    INSERT INTO callcenter.queue_fallback (queue, fallback)
+    SELECT OLD.name, OLD.settings #>> '{callback,fallback}' WHERE OLD.settings #>> '{callback,fallback}' <> '';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_removed AFTER DELETE ON callcenter.queue
+    FOR EACH ROW EXECUTE FUNCTION callcenter.queue_removed();
 
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$
