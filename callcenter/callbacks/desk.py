@@ -13,7 +13,7 @@ from callback import numbers, policy, slots
 from callback.errors import RefusedError
 from callback.links import Purpose
 from callback.policy import Rules, Wait
-from callback.request import Attempt, Callback, Change, Slot, Source, Wish
+from callback.request import Attempt, Callback, Change, Slot, Source, Terms, Wish
 from callback.search import Forbidden, Search
 from callback.state import DIALLED, OPEN, State
 from callback.store import Store
@@ -65,6 +65,20 @@ class CallbackDesk:
     def number(self, text: str, queue: str) -> str:
         """The number in E.164 that somebody wrote, keyed in or has; raises ``RefusedError``."""
         return self._granting.number(text, queue)
+
+    async def soonest(self, queue: str, zone: str = "") -> Terms:
+        """What somebody who asked now would be promised; raises ``RefusedError`` where nothing is.
+
+        ``zone`` is the customer's, the queue's without.
+        """
+        rules, now, wait = self.rules(queue), self._now(), await self.wait(queue)
+        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone)
+        policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
+        return policy.terms(wish, rules, now, wait)
+
+    async def is_forbidden(self, number: str) -> bool:
+        """Whether a number in E.164 is on the do-not-call list."""
+        return await self._store.is_forbidden(number)
 
     def zone(self, number: str, queue: str, given: str = "") -> str:
         """The customer's time zone: the given one, else the number's if it has one only, else the queue's.

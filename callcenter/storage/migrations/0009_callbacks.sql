@@ -176,6 +176,31 @@ CREATE TABLE callback.signing_key (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- What customers fill in on their page, until it is granted; kept briefly. Codes prove who has the number.
+CREATE TABLE callcenter.callback_code (
+    key_hash        bytea PRIMARY KEY,          -- SHA-256 of the form's one-time key
+    wish            jsonb NOT NULL,             -- without the number once it is done
+    done            boolean NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at      timestamptz NOT NULL,
+    callback_id     uuid,                       -- what came of it
+    code_hash       bytea,                      -- of the newest code; null: none is good
+    code_expires_at timestamptz,
+    tries           integer NOT NULL DEFAULT 0, -- of the newest code
+    sent            integer NOT NULL DEFAULT 0,
+    sent_at         timestamptz,
+    proved          boolean NOT NULL DEFAULT false
+);
+CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
+
+-- How often a number and an address used the customers' page lately; neither can be read out of it.
+CREATE TABLE callcenter.callback_page_use (
+    use_hash bytea NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
+CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
+
 -- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
 ALTER TABLE callcenter.leg_token DROP CONSTRAINT leg_token_kind_check;
 ALTER TABLE callcenter.leg_token ADD CONSTRAINT leg_token_kind_check
