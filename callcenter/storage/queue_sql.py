@@ -120,12 +120,13 @@ SELECT pg_try_advisory_xact_lock(hashtextextended('callcenter.match', 0)),
 """
 
 IDLE_AGENTS = f"""
--- The queues with callers, by a loose index scan: one look-up for each, however long the lines are.
+-- The queues with callers, by a loose index scan: one look-up for each, however long the lines are. In the
+-- order of the index of those who are ready, so that it steps over no places that are only kept.
 WITH RECURSIVE name AS (
-    (SELECT queue FROM callcenter.queue_entry WHERE ready ORDER BY queue LIMIT 1)
+    (SELECT queue FROM callcenter.queue_entry WHERE ready ORDER BY queue, -priority, needs LIMIT 1)
     UNION ALL
     SELECT (SELECT e.queue FROM callcenter.queue_entry AS e
-            WHERE e.ready AND e.queue > name.queue ORDER BY e.queue LIMIT 1)
+            WHERE e.ready AND e.queue > name.queue ORDER BY e.queue, -e.priority, e.needs LIMIT 1)
     FROM name WHERE name.queue IS NOT NULL
 )
 SELECT a.agent_id, a.state_since, a.skills, a.calls, a.offered_at, clock_timestamp() AS now,
