@@ -1,8 +1,8 @@
 """Claims: which worker answers for a callback, and what it does with it.
 
 A claim is a lease and a fence, a number that only rises. Whatever a worker writes names its fence, and fails
-when somebody has raised it since: another claim, the clock after the lease, a customer who cancels. All may be
-repeated after an outage that hid their commit.
+when somebody has raised it since: another claim, the clock after the lease, a customer who cancels. All of it
+may be repeated after an outage that hid its commit.
 """
 # ruff: noqa: S608  # what is put together here are names of columns
 
@@ -14,10 +14,10 @@ import asyncpg
 
 from callback.errors import FenceLostError, NotFoundError, RefusedError, TransitionError
 from callback.refusal import Refusal
-from callback.request import Attempt, Callback, Claim, Mode, Result, Slot, Terms
+from callback.request import Attempt, Callback, Claim, Result, Slot, Terms
 from callback.state import CLAIMED, DIALLED, ENDED, TABLE, State, Step, names
-from callback.store.changing import NOW, Part, check_allowed, check_slot, local, lock_slot, locked, stepped
-from callback.store.rows import ATTEMPT_COLUMNS, COLUMNS, attempt_of, callback_of, claim_of, columns_of
+from callback.store.changing import Part, check_allowed, check_slot, local, lock_slot, locked, stepped
+from callback.store.rows import ATTEMPT_COLUMNS, attempt_of, claim_of, columns_of
 
 # What others hold is passed over: it is being claimed, or changed, and is looked at again soon.
 _CLAIM = f"""
@@ -40,13 +40,13 @@ noted AS (
 SELECT * FROM claimed ORDER BY -priority, arrived_at, callback_id
 """
 CLAIM_THESE = _CLAIM.format(which="callback_id = ANY ($4::uuid[])")
-CLAIM_NEXT = _CLAIM.format(which="queue = $4 AND mode = $5")
+CLAIM_NEXT = _CLAIM.format(which="queue = $4 AND mode = 'customer_first'")
 
 # Who counts what is in flight sees what others have claimed.
 LOCK_PACE = "SELECT pg_advisory_xact_lock(hashtextextended('callback.pace ' || $1, 0))"
 IN_FLIGHT = f"""
 SELECT count(*) FROM callback.callback
-WHERE queue = $1 AND mode = 'customer_first' AND lease_until IS NOT NULL
+WHERE queue = $1 AND mode = 'customer_first' AND (lease_until IS NOT NULL OR state = 'reconciling')
   AND state = ANY ('{{{",".join(names((CLAIMED | DIALLED | {State.RECONCILING}) - {State.BRIDGED}))}}}')
 """
 
@@ -84,11 +84,11 @@ SET bridged_at = coalesce(bridged_at, clock_timestamp()),
     answered_at = coalesce(answered_at, clock_timestamp())
 WHERE callback_id = $1 AND ended_at IS NULL
 """
+# What another worker has begun is ended by who answers for the callback now.
 END = """
 UPDATE callback.attempt SET ended_at = clock_timestamp(), result = $3, counted = $4
 WHERE attempt_id = $1 AND callback_id = $2 AND ended_at IS NULL RETURNING true
 """
-# What another worker has begun is ended by who answers for the callback now.
 GATEWAY_EVENT = """
 INSERT INTO callback.gateway_event (attempt_id, event_id, status)
 SELECT attempt_id, $2, $3 FROM callback.attempt WHERE attempt_id = $1
@@ -127,10 +127,9 @@ class Claims(Part):
                 limit = min(limit, at_once - await connection.fetchval(IN_FLIGHT, queue))
             if limit <= 0:
                 return []
-            rows = await connection.fetch(
-                CLAIM_NEXT, worker, lease_s, limit, queue, Mode.CUSTOMER_FIRST.value
-            )
-            return [claim_of(row) for row in rows]
+            return [
+                claim_of(row) for row in await connection.fetch(CLAIM_NEXT, worker, lease_s, limit, queue)
+            ]
 
     async def in_flight(self, queue: str) -> int:
         """How many are being carried customer first and are not bridged."""
@@ -165,9 +164,10 @@ class Claims(Part):
             before = await _held(connection, claim)
             if _is_done(before, step):
                 return before
+            _check_has(before, claim)
             to = TABLE[before.state].get(step)
             if before.state in _AHEAD and to is not None and to not in _AHEAD:
-                raise TransitionError(f"an attempt of callback {before.callback_id} is open")
+                await _check_no_attempt(connection, before)
             await check_slot(connection, before.queue, slot, before.callback_id)
             values = _values(before, not_before, terms, slot, apologise)
             after = await stepped(connection, before, step, values, by=by, cause=cause)
@@ -195,6 +195,7 @@ class Claims(Part):
             known = await connection.fetchrow(ATTEMPT, attempt_id)
             if known is not None:
                 return attempt_of(known)
+            _check_has(before, claim)
             if not before.number:
                 raise RefusedError(Refusal.NUMBER_INVALID, "the number was erased", "number")
             await check_allowed(connection, before.number)
@@ -225,6 +226,7 @@ class Claims(Part):
             before = await _held(connection, claim)
             if _is_done(before, Step.ANSWER):
                 return before
+            _check_has(before, claim)
             after = await stepped(connection, before, Step.ANSWER, {}, by="worker", attempt_id=attempt_id)
             await connection.execute(ANSWERED, attempt_id)
             return after
@@ -252,7 +254,9 @@ class Claims(Part):
         async with self._within() as connection:
             await lock_slot(connection, slot)
             before = await _held(connection, claim)
-            if not await connection.fetchval(END, attempt_id, before.callback_id, result.value, counted):
+            if before.worker != claim.worker or not await connection.fetchval(
+                END, attempt_id, before.callback_id, result.value, counted
+            ):
                 return await _over_before(connection, before, attempt_id, result)
             values: dict[str, object] = {"attempts": before.attempts + counted}
             if result in _REDIALS:
@@ -299,12 +303,24 @@ def _is_done(before: Callback, step: Step) -> bool:
     return any(ways.get(step) is before.state for ways in TABLE.values())
 
 
+def _check_has(before: Callback, claim: Claim) -> None:
+    if before.worker != claim.worker:
+        raise FenceLostError(f"callback {before.callback_id} was given back")
+
+
+async def _check_no_attempt(connection: asyncpg.Connection, before: Callback) -> None:
+    if await connection.fetchrow(OPEN_ATTEMPT, before.callback_id) is not None:
+        raise TransitionError(f"an attempt of callback {before.callback_id} is open")
+
+
 async def _over_before(
     connection: asyncpg.Connection, before: Callback, attempt_id: UUID, result: Result
 ) -> Callback:
     row = await connection.fetchrow(ATTEMPT, attempt_id)
     if row is None or row["callback_id"] != before.callback_id:
         raise NotFoundError(f"there is no attempt {attempt_id} of callback {before.callback_id}")
+    if row["result"] is None:
+        raise FenceLostError(f"callback {before.callback_id} was given back")
     if row["result"] != result.value:
         raise TransitionError(f"attempt {attempt_id} is {row['result']}")
     return before

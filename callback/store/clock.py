@@ -9,38 +9,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
+from callback.policy import LOOK_AGAIN, Dial, Expire, PutOff, Reject, Verdict
 from callback.request import Callback, Claim
-from callback.state import CLAIMED, DIALLED, WAITING, Step, names
+from callback.state import CLAIMED, DIALLED, WAITING, State, Step, names
 from callback.store.changing import Part, stepped
 from callback.store.rows import callback_of, claim_of, columns_of
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of a callback whose time has come: ``FALL_DUE``, or another step and why.
-
-    With ``QUEUE`` and ``SCHEDULE`` it waits on until ``not_before``.
-    """
-
-    step: Step = Step.FALL_DUE
-    cause: str = ""
-    not_before: datetime | None = None
-
-
-DUE = Verdict()
-Judge = Callable[[Callback, datetime], Verdict]
-"""What becomes of a callback now; pure."""
+Judge = Callable[[Callback, datetime, bool], Verdict]
+"""Whether a callback may be dialled now; the last is whether its number is on the do-not-call list. Pure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fallen:
-    """What one look at the clock has brought. ``next_s``: until the next one is due; ``None``: none waits.
+    """What one look at the clock has brought: which fell ``due``.
 
-    ``is_ours`` is false while another process looks.
+    ``next_s``: until the next one is due; ``None``: none waits. ``is_ours`` is false while another process
+    looks.
     """
 
     due: list[UUID] = field(default_factory=list)
-    others: list[Callback] = field(default_factory=list)
     next_s: float | None = None
     is_ours: bool = True
 
@@ -54,14 +43,22 @@ WHERE at > clock_timestamp() - interval '1 second' AND step = 'fall_due'
 """
 
 # The first in line first, so that a backlog is worked off in its order.
-RIPE = f"""
+_JUDGED = f"""
 SELECT {columns_of("c")}, clock_timestamp() AS now,
        EXISTS (SELECT FROM callback.do_not_call AS d WHERE d.number = c.number) AS is_forbidden
 FROM callback.callback AS c
+"""
+RIPE = f"""
+{_JUDGED}
 WHERE c.state IN ('queued', 'scheduled', 'retry_wait') AND c.not_before <= clock_timestamp()
   AND c.expires_at > clock_timestamp() AND c.queue <> ALL ($1::text[])
 ORDER BY -c.priority, c.arrived_at, c.callback_id LIMIT $2 FOR UPDATE OF c SKIP LOCKED
 """
+STILL_DUE = f"""
+{_JUDGED}
+WHERE c.state = 'due' AND c.callback_id > $1 ORDER BY c.callback_id LIMIT $2 FOR UPDATE OF c SKIP LOCKED
+"""
+PUT_OFF = "UPDATE callback.callback SET not_before = $2 WHERE callback_id = $1"
 FALL_DUE = """
 WITH ripe AS (
     SELECT c.callback_id, c.state FROM callback.callback AS c WHERE c.callback_id = ANY ($1::uuid[])
@@ -77,8 +74,11 @@ NEXT = """
 SELECT extract(epoch FROM min(not_before) - clock_timestamp())::float8 FROM callback.callback
 WHERE state IN ('queued', 'scheduled', 'retry_wait') AND queue <> ALL ($1::text[])
 """
+FIRST_DUE = """
+SELECT DISTINCT queue FROM callback.callback WHERE state = 'due' AND mode = 'customer_first' ORDER BY queue
+"""
 
-# A batch that steps alike; {fence} is raised where a worker had it.
+# A batch that steps alike.
 _BATCH = """
 WITH found AS MATERIALIZED (
     SELECT c.callback_id, c.state FROM callback.callback AS c
@@ -102,7 +102,8 @@ def _in(states: Collection[str]) -> str:
 
 
 EXPIRE = _BATCH.format(
-    which=f"c.ended_at IS NULL AND c.expires_at <= clock_timestamp() AND c.state IN {_in([*names(WAITING), 'due'])}",
+    which="c.ended_at IS NULL AND c.expires_at <= clock_timestamp()"
+    f" AND c.state IN {_in([*names(WAITING), 'due'])}",
     values="state = 'expired', state_since = clock_timestamp(), ended_at = clock_timestamp(),"
     " ended_by = 'clock', cause = 'expired'",
     columns=columns_of("c"),
@@ -112,7 +113,8 @@ EXPIRE = _BATCH.format(
 # Its worker finds the fence gone, should it only have slept.
 RELEASE_LOST = _BATCH.format(
     which=f"c.lease_until < clock_timestamp() AND c.state IN {_in(names(CLAIMED))}",
-    values="state = 'due', state_since = clock_timestamp(), fence = c.fence + 1, worker = NULL, lease_until = NULL",
+    values="state = 'due', state_since = clock_timestamp(), fence = c.fence + 1, worker = NULL,"
+    " lease_until = NULL",
     columns=columns_of("c"),
     step="release",
     cause="worker_lost",
@@ -137,7 +139,7 @@ class Clock(Part):
     ) -> Fallen:
         """Let those be dialled whose time has come, at most ``limit`` and ``rate_per_s`` over all processes.
 
-        ``judge`` says what becomes of each; who is on the do-not-call list is rejected. Nothing of the queues
+        ``judge`` is asked about each; what may not be dialled waits on or ends. Nothing of the queues
         ``paused``.
         """
         async with self._within() as connection:
@@ -145,21 +147,31 @@ class Clock(Part):
                 return Fallen(is_ours=False)
             limit = min(limit, await connection.fetchval(ALLOWANCE, rate_per_s))
             rows = await connection.fetch(RIPE, list(paused), limit) if limit > 0 else []
-            due: list[UUID] = []
-            others: list[Callback] = []
+            due = []
             for row in rows:
-                callback = callback_of(row)
-                verdict = _FORBIDDEN if row["is_forbidden"] else judge(callback, row["now"])
-                if verdict.step is Step.FALL_DUE:
+                callback, now = callback_of(row), row["now"]
+                verdict = judge(callback, now, row["is_forbidden"])
+                if isinstance(verdict, Dial):
                     due.append(callback.callback_id)
-                    continue
-                values = {} if verdict.not_before is None else {"not_before": verdict.not_before}
-                others.append(
-                    await stepped(connection, callback, verdict.step, values, by="clock", cause=verdict.cause)
-                )
+                else:
+                    await _put_away(connection, callback, verdict, now)
             if due:
                 await connection.execute(FALL_DUE, due)
-            return Fallen(due, others, await connection.fetchval(NEXT, list(paused)))
+            return Fallen(due, await connection.fetchval(NEXT, list(paused)))
+
+    async def review(self, limit: int, after: UUID, judge: Judge) -> UUID | None:
+        """Ask ``judge`` again about those that are due and that nobody has taken: hours end, switches are
+        turned.
+
+        Goes through them by id; returns where to go on, ``None`` at the end.
+        """
+        async with self._within() as connection:
+            rows = await connection.fetch(STILL_DUE, after, limit)
+            for row in rows:
+                verdict = judge(callback_of(row), row["now"], row["is_forbidden"])
+                if not isinstance(verdict, Dial):
+                    await _put_away(connection, callback_of(row), verdict, row["now"])
+        return rows[-1]["callback_id"] if len(rows) == limit else None
 
     async def expire(self, limit: int) -> list[Callback]:
         """End those that wait, and were not carried out in time; returns them."""
@@ -171,10 +183,28 @@ class Clock(Part):
         async with self._within() as connection:
             return [callback_of(row) for row in await connection.fetch(RELEASE_LOST, limit)]
 
+    async def first_due(self) -> list[str]:
+        """The queues in which somebody is due whose customer is dialled first."""
+        async with self._within() as connection:
+            return [row["queue"] for row in await connection.fetch(FIRST_DUE)]
+
     async def take_lost(self, worker: UUID, lease_s: float, limit: int) -> list[Claim]:
         """Take over, to find out what became of it, what such workers had dialled."""
         async with self._within() as connection:
             return [claim_of(row) for row in await connection.fetch(TAKE_LOST, limit, worker, lease_s)]
 
 
-_FORBIDDEN = Verdict(Step.REJECT, "do_not_call")
+async def _put_away(
+    connection: asyncpg.Connection, before: Callback, verdict: PutOff | Expire | Reject, now: datetime
+) -> None:
+    match verdict:
+        case PutOff(until) if before.state in WAITING and until <= now + LOOK_AGAIN:
+            # Asked again soon, and again: not worth a line of its history each time.
+            await connection.execute(PUT_OFF, before.callback_id, until)
+        case PutOff(until, cause):
+            step = Step.SCHEDULE if before.state is State.SCHEDULED else Step.QUEUE
+            await stepped(connection, before, step, {"not_before": until}, by="clock", cause=cause)
+        case Expire(cause):
+            await stepped(connection, before, Step.EXPIRE, {}, by="clock", cause=cause)
+        case Reject(cause):
+            await stepped(connection, before, Step.REJECT, {}, by="clock", cause=cause)

@@ -11,6 +11,7 @@ from callback.state import names
 from callback.store.changing import IS_FORBIDDEN, Part
 from callback.store.rows import ATTEMPT_COLUMNS, CHANGE_COLUMNS, COLUMNS, attempt_of, callback_of, change_of
 
+NOW = "SELECT clock_timestamp()"
 GET = f"SELECT {COLUMNS} FROM callback.callback WHERE callback_id = $1"
 OPEN_OF = f"""
 SELECT {COLUMNS} FROM callback.callback
@@ -43,6 +44,12 @@ WHERE number > $1 ORDER BY number LIMIT $2
 
 class Reading(Part):
     """Part of the store: questions."""
+
+    async def now(self) -> datetime:
+        """The database's present."""
+        async with self._within() as connection:
+            now: datetime = await connection.fetchval(NOW)
+        return now
 
     async def get(self, callback_id: UUID) -> Callback:
         """One callback; raises ``NotFoundError``."""
