@@ -1,11 +1,11 @@
-"""What callbacks need of calls: who carries them out, how much there is to do it with, what the network knows."""
+"""What callbacks need of calls: who carries them out, and what the networks know of those that are lost."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -27,9 +27,6 @@ from callcenter.telephony.shell import AttemptEvent
 log = logging.getLogger(__name__)
 
 CHANNEL = "callback"
-FORGET_AFTER_S = 60.0
-"""A call that the network does not know after so long beyond its ringing was never dialled, or is over."""
-
 FATES: Final[Mapping[CallFate, Fate]] = {
     CallFate.RINGING: Fate.RINGING,
     CallFate.TALKING: Fate.TALKING,
@@ -95,12 +92,20 @@ class CallbackCarrier:
             return
         self._sessions[callback_id] = session
         self.figures.carried += 1
+        watching = self._services.background.spawn(
+            self._watch(session, record), name=f"callback {callback_id}"
+        )
         try:
-            await record.settled.wait()
+            await asyncio.shield(watching)
         finally:
-            self.figures.dialled += record.is_dialled
-            if self._sessions.get(callback_id) is session:
-                del self._sessions[callback_id]
+            # Who is cancelled has lost the claim, or ends: the call finds out whether it may go on.
+            session.changed()
+
+    async def _watch(self, session: CallbackSession, record: CallbackRecord) -> None:
+        await record.settled.wait()
+        self.figures.dialled += record.is_dialled
+        if self._sessions.get(record.callback_id) is session:
+            del self._sessions[record.callback_id]
 
     def _number(self, callback: Callback, record: CallbackRecord) -> Number:
         shown = callback.from_number or record.rules.from_number
@@ -123,7 +128,7 @@ class GatewayNetwork:
         self._services = services
 
     async def fate(self, callback: Callback, attempt: Attempt) -> Found:
-        """What became of it. A network that knows nothing of a call may yet hear of it for a while."""
+        """What became of it. What the network does not know is over, or was never dialled."""
         gateway = self._services.gateways.get(attempt.gateway)
         if gateway is None:
             log.error("attempt %s: gateway %s is not enabled", attempt.attempt_id, attempt.gateway)
@@ -136,9 +141,6 @@ class GatewayNetwork:
             return Found(Fate.UNKNOWN)
         if found.fate is not CallFate.GONE:
             return Found(FATES[found.fate], found.call_ref)
-        forgotten_at = attempt.started_at + timedelta(seconds=attempt.ring_timeout_s + FORGET_AFTER_S)
-        if self._services.now() < forgotten_at:
-            return Found(Fate.UNKNOWN)
         if attempt.answered_at is not None:
             return Found(Fate.ANSWERED)
         return Found(Fate.NO_ANSWER if attempt.call_ref else Fate.NEVER)
