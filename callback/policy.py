@@ -32,7 +32,7 @@ LOOK_AGAIN = timedelta(minutes=1)
 LEAST_WINDOW = timedelta(minutes=5)
 """No customer is promised a call within less."""
 
-STAFF = frozenset({Source.AGENT, Source.SUPERVISOR, Source.DIRECT})
+STAFF = frozenset({Source.AGENT, Source.SUPERVISOR})
 """Who decides for the house: not held back by how much there is to do, nor by closing time."""
 
 

@@ -18,7 +18,6 @@ from callcenter.call.customer_dial import Number
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.callbacks.desk import CallbackDesk
 from callcenter.errors import GatewayError, NotFoundError, OverloadedError
 from callcenter.storage.listener import Listener
 from callcenter.telephony.port import CallFate, Gateway, Sought
@@ -48,13 +47,9 @@ class CarrierFigures:
 class CallbackCarrier:
     """Makes a call of each claimed callback (``callback.ports.Carrier``)."""
 
-    def __init__(
-        self, services: CallServices, supervisor: CallSupervisor, store: Store, desk: CallbackDesk
-    ) -> None:
+    def __init__(self, services: CallServices, supervisor: CallSupervisor) -> None:
         self._services = services
         self._supervisor = supervisor
-        self._store = store
-        self._desk = desk
         self._sessions: dict[UUID, CallbackSession] = {}
         self.figures = CarrierFigures()
 
@@ -77,13 +72,13 @@ class CallbackCarrier:
         Cancelling this leaves the call alone: whoever talks is not cut off by a worker that ends.
         """
         callback_id = claim.callback.callback_id
-        record = CallbackRecord(
-            claim, self._store, self._desk.rules(claim.callback.queue), self._services.now
-        )
+        callbacks = self._services.callbacks
+        rules = callbacks.desk.rules(claim.callback.queue)
+        record = CallbackRecord(claim, callbacks.store, rules, self._services.now)
         try:
             queue = self._services.queues.get(claim.callback.queue)
             session = CallbackSession(
-                Carried(record, self._number(claim.callback, record), queue, self._desk), self._services
+                Carried(record, self._number(claim.callback, record), queue, callbacks.desk), self._services
             )
             self._supervisor.start(session)
         except (GatewayError, NotFoundError, OverloadedError) as error:

@@ -1,6 +1,7 @@
 """What the settings of queues mean to their callbacks; the one place where settings become rules."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
@@ -12,7 +13,7 @@ from callback.rules import AtClose, RetryRules, Rules, SlotRules
 from callcenter.acd.queues import Queues
 from callcenter.callback_settings import CallbackRules, Callbacks
 from callcenter.config import Settings
-from callcenter.queueing import Queue
+from callcenter.queueing import Queue, needs_of
 from callcenter.storage.closures import Closure
 
 BACK = timedelta(days=8)
@@ -49,6 +50,15 @@ class RuleBook:
         self._closures = closures
         self._now = now
         self._known: dict[str, _Known] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The queues that there are."""
+        return self._queues.names
+
+    def queue(self, name: str) -> Queue:
+        """The queue itself; raises ``NotFoundError``."""
+        return self._queues.get(name)
 
     def of(self, name: str) -> Rules:
         """How a queue calls back; ``GONE`` for one that does not exist."""
@@ -102,6 +112,11 @@ def rules_of(
         owner_absent=settings.owner_absent,
         from_number=settings.from_number,
     )
+
+
+def needs(queue: Queue, skills: Mapping[str, int]) -> str:
+    """What a callback of the queue needs of an agent, as the line keeps it."""
+    return json.dumps(needs_of(queue, skills))
 
 
 def zone_of(settings: CallbackRules, whole: Settings) -> str:

@@ -11,9 +11,6 @@ from callback.request import Attempt, Callback, Mode, Result
 from callback.state import State
 from callback.store import Store
 from callcenter.call.callback_carrier import CallbackCarrier
-from callcenter.callbacks.desk import CallbackDesk
-from callcenter.callbacks.links import Links
-from callcenter.callbacks.rules import RuleBook
 from support.wishes import requested
 
 LEASE_S = 30.0
@@ -81,22 +78,10 @@ class CallingBack:
 async def calling_back(center: Any) -> AsyncIterator[CallingBack]:
     """Carry callbacks until the block ends."""
     services = center.services
-    store = Store(center.database.transaction)
-    rules = RuleBook(services.queues, services.settings, services.closures, services.now)
-    desk = CallbackDesk(
-        store,
-        center.database,
-        center.line,
-        services.queues,
-        rules,
-        services.waits,
-        Links(store, services.settings, services.now),
-        services.now,
-    )
-    carrier = CallbackCarrier(services, center.supervisor, store, desk)
+    carrier = CallbackCarrier(services, center.supervisor)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(carrier.attached(center.listener))
-        made = CallingBack(center, store, carrier)
+        made = CallingBack(center, services.callbacks.store, carrier)
         yield made
         for task in made.tasks:
             task.cancel()
