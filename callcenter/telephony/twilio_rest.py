@@ -15,7 +15,7 @@ from urllib.parse import quote
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, encode_basic_auth
 
 from callcenter import config
-from callcenter.errors import DialUnknownError, GatewayError
+from callcenter.errors import DialUnknownError, GatewayError, NoSuchNumberError
 from callcenter.telephony.port import CallFate, DialResult, FoundCall, Sought
 
 CLOCKS_DIFFER = timedelta(seconds=60)
@@ -51,10 +51,6 @@ def dial_result(form: Mapping[str, str]) -> DialResult | None:
     if result is DialResult.FAILED and form.get("SipResponseCode") in _NO_SUCH_NUMBER_SIP:
         return DialResult.INVALID
     return result
-
-
-class NoSuchNumberError(GatewayError):
-    """The network says that what it was asked to dial is no telephone number."""
 
 
 @dataclass(frozen=True, slots=True)
