@@ -19,6 +19,13 @@ KEYED = "SELECT body_hash, callback_id, created FROM callback.idempotency WHERE 
 OLD_KEYS = """
 DELETE FROM callback.idempotency WHERE created_at < clock_timestamp() - make_interval(secs => $1)
 """
+# With attempts, history, what the network told and what webhooks were told.
+OLD = """
+DELETE FROM callback.callback WHERE callback_id = ANY (ARRAY(
+    SELECT callback_id FROM callback.callback
+     WHERE ended_at IS NOT NULL AND requested_at < clock_timestamp() - make_interval(days => $1)
+     ORDER BY requested_at LIMIT $2))
+"""
 OPEN_QUEUES = "SELECT DISTINCT queue FROM callback.callback WHERE ended_at IS NULL"
 SCHEDULED = """
 SELECT callback_id, slot_start, slot_local, zone FROM callback.callback
@@ -71,6 +78,12 @@ class Keeping(Part):
         """A key that was used so long ago may be used for something else."""
         async with self._within() as connection:
             await connection.execute(OLD_KEYS, older_than_s)
+
+    async def forget_old(self, days: int, limit: int = 1000) -> int:
+        """Forget callbacks that were asked for so long ago and have ended, a part at a time; how many."""
+        async with self._within() as connection:
+            tag: str = await connection.execute(OLD, days, limit)
+        return int(tag.split()[-1])
 
     async def open_queues(self) -> set[str]:
         """The queues that have open callbacks, whether they still exist or not."""
