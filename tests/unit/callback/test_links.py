@@ -40,11 +40,9 @@ def test_any_text_is_no_token(text: str) -> None:
     assert read(text, Purpose.MANAGE, KEY, NOON) is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", TEXT[:-1], TEXT + "A", TEXT + "\n", " " + TEXT[1:], TEXT.replace("A", "é")]
-)
+@pytest.mark.parametrize("text", ["", TEXT[:-1], TEXT + "A", TEXT + "\n", " " + TEXT[1:], "é" + TEXT[1:]])
 def test_nor_is_one_of_another_length(text: str) -> None:
-    assert text == TEXT or read(text, Purpose.MANAGE, KEY, NOON) is None
+    assert read(text, Purpose.MANAGE, KEY, NOON) is None
 
 
 def test_a_nonce_has_its_length() -> None:

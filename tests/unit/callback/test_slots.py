@@ -1,6 +1,7 @@
 """Times to choose from: buckets on the wall clock, in open hours, with room."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -96,7 +97,7 @@ def test_on_days_when_clocks_are_changed(zone: str, day: str, minutes: int, expe
 def test_slots_never_overlap_and_every_one_can_be_chosen(now: datetime, zone: str, minutes: int) -> None:
     made = Rules(slots=SlotRules(minutes=minutes, zone=zone, days=2, lead_s=900))
     found = grid(made, zone, now)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert one.end <= other.start
     for slot in found[:: max(1, len(found) // 8)]:
         assert slots.bucket(slot.start, made, zone, now) == slot
