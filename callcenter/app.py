@@ -61,6 +61,7 @@ from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app, build_worker_app
 from callcenter.web.server_log import server_logger
+from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -199,9 +200,10 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
+        webhooks = await open_webhooks(stack, stores, services)
 
         def figures() -> ProcessFigures:
-            return process_figures(stores, services, supervisor, gateways, work)
+            return process_figures(stores, services, supervisor, gateways, work, webhooks)
 
         if role is Role.SERVICE:
             webside = await _open_web(

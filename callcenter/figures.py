@@ -7,6 +7,7 @@ from callcenter.gateways import Gateways
 from callcenter.speech import speech_stats
 from callcenter.stores import Stores
 from callcenter.web.metrics import ProcessFigures
+from callcenter.web.webhook_sender import WebhookStats
 
 
 def process_figures(
@@ -15,6 +16,7 @@ def process_figures(
     supervisor: CallSupervisor,
     gateways: Gateways,
     work: CallbackWork | None,
+    webhooks: WebhookStats,
 ) -> ProcessFigures:
     """The figures as of now; without ``work`` no callbacks are carried here."""
     log, media = stores.events.stats, gateways.counters
@@ -48,6 +50,9 @@ def process_figures(
         speech_batches=speech.batches,
         speech_rows=speech.rows,
         speech_busy_seconds=speech.busy_s,
+        webhooks_delivered=webhooks.delivered,
+        webhooks_failed=webhooks.failed,
+        webhooks_dead=webhooks.dead,
         **({} if work is None else _callbacks(work)),
     )
 
