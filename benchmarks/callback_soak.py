@@ -170,9 +170,7 @@ def _settings(plan: Scenario, database: str, gateway_url: str, credentials: Cred
         "asr": {"enabled": False},
         "recording": {"enabled": False},
         "callbacks": {"lease_s": LEASE_S},
-        "queues": [
-            {"name": QUEUE, "ring_timeout_s": 5, "wrap_up_s": 20, "redial_s": 0, "callback": callback}
-        ],
+        "queues": [queue],
         "agents": [
             {"id": agent.id, "address": agent.address, "queues": list(agent.queues)} for agent in plan.agents
         ],

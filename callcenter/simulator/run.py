@@ -10,14 +10,15 @@ from typing import Self
 
 from aiohttp import ClientSession
 
-from callcenter.simulator import overflow
+from callcenter.simulator import overflow, page_visit
 from callcenter.simulator.agents import Agent
+from callcenter.simulator.browser import PageError
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
 from callcenter.simulator.customers import Customer
 from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.lateness import Lateness, probe
-from callcenter.simulator.scenario import CallerPlan, Scenario
+from callcenter.simulator.scenario import CallerPlan, Scenario, Script
 from callcenter.simulator.service_api import ServiceApi, ServiceError
 from callcenter.simulator.speech import SpeechBank
 from callcenter.simulator.truth import CallTruth, Truth
@@ -153,8 +154,11 @@ class Simulation:
 
     async def _life(self, world: World, plan: CallerPlan, lines: asyncio.Semaphore) -> None:
         await asyncio.sleep(plan.start_s)
-        async with lines:
-            await Caller(world, plan, self._scenario.dialled).live()
+        if plan.script is Script.BOOK:
+            await page_visit.book(world, plan, self._scenario.dialled)
+        else:
+            async with lines:
+                await Caller(world, plan, self._scenario.dialled).live()
         if plan.number in world.expecting:
             await self._customer(world, plan.number).live()
 
@@ -201,7 +205,7 @@ async def _isolated(life: Awaitable[None], number: str, truth: Truth) -> None:
     """One caller's trouble is noted and stays that caller's."""
     try:
         await life
-    except ServiceError as error:
+    except (ServiceError, PageError) as error:
         truth.note(f"caller {number}: {error}")
     except Exception as error:
         log.exception("a caller's life broke")
