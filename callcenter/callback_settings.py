@@ -1,5 +1,6 @@
 """Settings of callbacks: what a queue offers and how it dials, and what holds for all of them. Pure."""
 
+from base64 import b64decode
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from callback.state import State
 from callcenter.section import Language, Name, Seconds, Section
 from ivr import Hours
 
@@ -15,6 +17,7 @@ Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=60)]
 Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")]
+_BASE64_SECRET = "whsec_"  # noqa: S105  # the visible beginning of a secret
 
 
 class Retry(Section):
@@ -103,21 +106,45 @@ class CallbackRules(Section):
         return None if self.hours is None else Hours.model_validate(self.hours)
 
 
+CHANGES = frozenset(State) | {"edited", "moved", "reassigned", "expedited", "erased"}
+"""What can be told of a callback: where it came to or, where it stays where it is, what was done."""
+
+
 class Webhook(Section):
-    """Who is told of callbacks' changes; ``steps`` are names of events without ``callback.``, none is all."""
+    """Who is told of callbacks' changes; ``steps`` are names of events without ``callback.``, none is all.
+
+    At most ``at_once`` are told at the same time per process, each within ``timeout_s``. A secret that begins
+    with ``whsec_`` is base64 after that, any other one is taken as it is.
+    """
 
     name: Name
     url: str = Field(max_length=2000)
     secret: SecretStr
     steps: list[str] = Field([], max_length=50)
+    at_once: int = Field(8, ge=1, le=64)
+    timeout_s: float = Field(10, ge=1, le=60)
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if urlsplit(self.url).scheme not in {"http", "https"}:
-            raise ValueError("url must begin with http:// or https://")
-        if len(self.secret.get_secret_value()) < 16:
+        address = urlsplit(self.url)
+        if address.scheme not in {"http", "https"} or not address.hostname or not self.url.isprintable():
+            raise ValueError("url must begin with http:// or https:// and name a host")
+        if len(self.key) < 16:
             raise ValueError("secret must have at least 16 characters")
+        if unknown := sorted(set(self.steps) - CHANGES):
+            raise ValueError(f"steps: there is no {unknown[0]}; there are {', '.join(sorted(CHANGES))}")
         return self
+
+    @property
+    def key(self) -> bytes:
+        """What messages are signed with; raises ``ValueError`` for what is not base64 after ``whsec_``."""
+        secret = self.secret.get_secret_value()
+        if not secret.startswith(_BASE64_SECRET):
+            return secret.encode()
+        try:
+            return b64decode(secret.removeprefix(_BASE64_SECRET), validate=True)
+        except ValueError:
+            raise ValueError("secret must be base64 after whsec_") from None
 
 
 class Page(Section):
@@ -171,3 +198,10 @@ class Callbacks(Section):
     webhooks: list[Webhook] = Field([], max_length=50)
     page: Page = Page()
     keep_days: int = Field(365, ge=1, le=3650)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [webhook.name for webhook in self.webhooks]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"webhooks: the name {repeated} is given twice")
+        return self
