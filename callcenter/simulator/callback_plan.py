@@ -53,7 +53,7 @@ class CallbackPlan:
     ring.
     """
 
-    keys: tuple[str, ...] = ("1", "1")
+    keys: tuple[str, ...] = ("1", "1", "1")
     books_soonest: bool = False
     pickups: tuple[Pickup, ...] = ()
     ring_s: float = 0.8

@@ -94,7 +94,8 @@ class Simulation:
             world = self._world = self._make_world(session, lateness)
             self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
             for agent in self._agents.values():
-                await agent.sign_in()
+                if not agent.plan.signs_in_s:
+                    await agent.sign_in()
             try:
                 async with asyncio.timeout(self._scenario.deadline_s), self._probing(world, lateness):
                     await self._live(world)
@@ -147,6 +148,9 @@ class Simulation:
             for plan in self._scenario.callers:
                 life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
+            for agent in self._agents.values():
+                if agent.plan.signs_in_s:
+                    group.create_task(_late(agent), name=f"agent {agent.plan.id} comes later")
         await asyncio.sleep(self._scenario.lingers_s)
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
@@ -199,6 +203,11 @@ def _know_how_late(call: CallTruth, lateness: Lateness) -> None:
     call.late_s = lateness.worst_s(call.started_at - AROUND_S, until + AROUND_S)
     for contact in call.contacts:
         contact.late_s = call.late_s
+
+
+async def _late(agent: Agent) -> None:
+    await asyncio.sleep(agent.plan.signs_in_s)
+    await agent.sign_in()
 
 
 async def _isolated(life: Awaitable[None], number: str, truth: Truth) -> None:

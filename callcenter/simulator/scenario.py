@@ -136,7 +136,10 @@ class CallerPlan:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """One agent. ``answers`` are for the first offers in order; later ones are answered."""
+    """One agent, who comes ``signs_in_s`` after all has begun.
+
+    ``answers`` are for the first offers in order; later ones are answered.
+    """
 
     id: str
     address: str
@@ -145,6 +148,7 @@ class AgentPlan:
     ring_s: float = 0.8
     wrap_up_s: float = 1.0
     answers: tuple[Answer, ...] = ()
+    signs_in_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
