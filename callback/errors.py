@@ -10,6 +10,9 @@
     └── NotFoundError       there is none such
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from callback.refusal import Refusal
 
 
@@ -22,12 +25,22 @@ class TransitionError(CallbackError):
 
 
 class RefusedError(CallbackError):
-    """The wish cannot be granted. ``field`` names what of the wish is wrong, where it is one thing."""
+    """The wish cannot be granted. ``field`` names what of the wish is wrong, where it is one thing.
 
-    def __init__(self, refusal: Refusal, message: str, field: str | None = None) -> None:
+    ``nearest`` are the beginnings of free slots near to one that is full.
+    """
+
+    def __init__(
+        self,
+        refusal: Refusal,
+        message: str,
+        field: str | None = None,
+        nearest: Sequence[datetime] = (),
+    ) -> None:
         super().__init__(message)
         self.refusal = refusal
         self.field = field
+        self.nearest = nearest
 
 
 class FenceLostError(CallbackError):

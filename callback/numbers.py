@@ -1,19 +1,40 @@
 """Telephone numbers: what customers write or key in, made E.164, or refused. Pure.
 
-Source: ITU-T E.164, and the metadata of libphonenumber.
+Source: ITU-T E.164, and the metadata of libphonenumber. Numbers set aside for fiction pass, so that a whole
+installation can be tried without ringing anybody.
 """
 
-from collections.abc import Collection, Sequence
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, timezone
 
 from callback.errors import RefusedError
 from callback.refusal import Refusal
 
 LONGEST = 40
-_PREMIUM = {PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST}
+_LONGEST_SHORT = 6
+"""Digits of the longest number that no country code goes before."""
+
+_LEAST_FOREIGN = 11
+"""So many digits without ``+`` may be a number of another country; fewer are rather a slip of the finger."""
+
+_NOT_CALLED = {
+    PhoneNumberType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST,
+    PhoneNumberType.PAGER,
+    PhoneNumberType.VOICEMAIL,
+}
+_OF_NO_COUNTRY = "001"
+"""Satellites and networks that span the world, at prices of their own."""
+
+# NANPA: 555-0100 to 555-0199 in every area; Ofcom: numbers for drama that its own plan has not otherwise.
+_FICTION = re.compile(r"\+1[2-9][0-9]{2}55501[0-9]{2}|\+44(1632960|7700900)[0-9]{3}")
+_WRITTEN = re.compile(r"\+?[0-9 ()./-]*")
+_SEPARATORS = re.compile(r"[ ()./-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +52,118 @@ class NumberRules:
 
 def e164(text: str, rules: NumberRules) -> str:
     """The number to dial; raises ``RefusedError`` with why it is not dialled."""
-    if len(text) > LONGEST or not text.isascii():
-        raise _invalid()
-    try:
-        parsed = phonenumbers.parse(text, rules.region)
-    except NumberParseException:
-        raise _invalid() from None
-    region = phonenumbers.region_code_for_number(parsed) or rules.region
-    national = str(parsed.national_number)
-    if phonenumbers.is_emergency_number(national, region) or phonenumbers.is_emergency_number(
-        text.lstrip("+"), rules.region
-    ):
+    written = _tidied(text)
+    if _is_emergency(written, rules.region):
         raise RefusedError(Refusal.NUMBER_EMERGENCY, "emergency numbers are not called", "number")
-    if not phonenumbers.is_possible_number(parsed):
+    parsed = next(filter(_exists, _readings(written, rules.region)), None)
+    if parsed is None:
         raise _invalid()
-    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = _formatted(parsed)
+    region = phonenumbers.region_code_for_number(parsed)
     if number in rules.own:
         raise RefusedError(Refusal.NUMBER_OWN, "this is a number of ours", "number")
-    if phonenumbers.number_type(parsed) in _PREMIUM or number.startswith(tuple(rules.refused)):
+    if (
+        phonenumbers.number_type(parsed) in _NOT_CALLED
+        or region == _OF_NO_COUNTRY
+        or number.startswith(tuple(rules.refused))
+    ):
         raise RefusedError(Refusal.NUMBER_PREMIUM, "numbers of this kind are not called", "number")
-    if rules.regions and region not in rules.regions:
+    # A fictional number of no known area has no region.
+    if rules.regions and (region or _main_region(parsed)) not in rules.regions:
         raise RefusedError(Refusal.NUMBER_FOREIGN, "numbers of this country are not called", "number")
     return number
+
+
+def plain(text: str, region: str = "US") -> str:
+    """E.164 of any number, whether it would be called or not; raises ``RefusedError`` for what is none."""
+    parsed = next(iter(_readings(_tidied(text), region)), None)
+    if parsed is None or not phonenumbers.is_possible_number(parsed):
+        raise _invalid()
+    return _formatted(parsed)
+
+
+def zone_of(number: str) -> str | None:
+    """The time zone of a number in E.164; ``None`` where its numbers are of several zones."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return None
+    zones = timezone.time_zones_for_number(parsed)
+    return zones[0] if len(zones) == 1 and zones[0] != timezone.UNKNOWN_TIMEZONE else None
 
 
 def masked(number: str) -> str:
     """A number that may be shown: its last two digits."""
     return "•" * max(len(number) - 2, 0) + number[-2:] if number else ""
+
+
+def _tidied(text: str) -> str:
+    """Plain digits and separators of what web forms, contact lists and keypads give."""
+    if len(text) > LONGEST:
+        raise _invalid()
+    written = "".join(map(_plain_character, unicodedata.normalize("NFKC", text))).strip()
+    written = written.removeprefix("tel:").removesuffix("#")  # keypads end with it
+    if not _WRITTEN.fullmatch(written):
+        raise _invalid()
+    return written
+
+
+def _plain_character(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    match unicodedata.category(character):
+        case "Pd":
+            return "-"
+        case "Zs":
+            return " "
+        case "Cf":  # marks of direction, which come along when numbers are copied
+            return ""
+        case _:
+            return character
+
+
+def _readings(written: str, region: str) -> Iterator[PhoneNumber]:
+    """What the number may be, likeliest first."""
+    digits = _SEPARATORS.sub("", written)
+    candidates = [written]
+    if digits.startswith("00"):
+        candidates.append("+" + digits[2:])
+    elif digits.isdigit() and len(digits) >= _LEAST_FOREIGN:
+        candidates.append("+" + digits)
+    for candidate in candidates:
+        try:
+            yield phonenumbers.parse(candidate, region)
+        except NumberParseException:
+            continue
+
+
+def _exists(parsed: PhoneNumber) -> bool:
+    return phonenumbers.is_valid_number(parsed) or bool(_FICTION.fullmatch(_formatted(parsed)))
+
+
+def _formatted(parsed: PhoneNumber) -> str:
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _main_region(parsed: PhoneNumber) -> str:
+    return phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+
+
+def _is_emergency(written: str, region: str) -> bool:
+    """Whether it is an emergency number anywhere, with a country code before it or without."""
+    digits = _SEPARATORS.sub("", written).removeprefix("+")
+    shortened = {digits}
+    for parsed in _readings(written, region):
+        shortened.add(str(parsed.national_number))
+    for code in range(1, 4):
+        if int(digits[:code] or 0) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+            shortened.add(digits[code:])
+    return any(
+        0 < len(one) <= _LONGEST_SHORT
+        and any(phonenumbers.is_emergency_number(one, place) for place in phonenumbers.SUPPORTED_REGIONS)
+        for one in shortened
+    )
 
 
 def _invalid() -> RefusedError:

@@ -23,3 +23,5 @@ class Refusal(StrEnum):
     TOO_LATE = "too_late"  # the callback is being carried out, or has ended
     EXPIRED = "expired"
     CONSENT_MISSING = "consent_missing"
+    KEY_REUSED = "key_reused"  # an idempotency key that came with another request before
+    ZONE_UNKNOWN = "zone_unknown"

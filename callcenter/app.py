@@ -27,6 +27,7 @@ from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
+from callcenter.callbacks.opening import open_callbacks
 from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
@@ -158,6 +159,7 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
+        await stack.enter_async_context(_running(services.callbacks.upkeep.keep(), "callbacks in order"))
         await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
         zone = reporting_zone(settings.metrics.timezone)
         await stack.enter_async_context(
@@ -187,6 +189,11 @@ async def _open_calls(
         skills=skills,
         stale_offer_s=lambda: stores.queues.longest_ring_s + STALE_OFFER_MARGIN_S,
     )
+    waits = await enter(WaitTimes(stores.wait_estimates, stores.queues, skills))
+    closures = await enter(ClosureBoard(Closures(stores.database), stores.listener))
+    callbacks = open_callbacks(
+        stores.database, stores.queues, stores.line, settings, waits, closures, stores.clock.now
+    )
     return CallServices(
         node_id=node_id,
         settings=settings,
@@ -207,11 +214,12 @@ async def _open_calls(
         recognizer=speech.recognizer,
         confirmer=speech.confirmer,
         partials=await enter(Partials(Messages(stores.database))),
-        waits=await enter(WaitTimes(stores.wait_estimates, stores.queues, skills)),
+        waits=waits,
         wait_estimates=stores.wait_estimates,
         look_up=await enter(Lookups(settings.ivr.lookups_at_once)),
-        closures=await enter(ClosureBoard(Closures(stores.database), stores.listener)),
+        closures=closures,
         history=History(stores.database),
+        callbacks=callbacks,
     )
 
 
@@ -248,6 +256,7 @@ async def _open_gateways(
             accept=supervisor.accept,
             announce=expected.twilio,
             on_dial_result=relay.dial_failed,
+            on_attempt=relay.attempt_told,
             handover=handover,
         )
         services.gateways[twilio.name] = twilio
@@ -314,6 +323,7 @@ async def _open_web(
             node=str(services.node_id),
             figures=lambda: _figures(stores, services, supervisor, gateways),
             now=services.now,
+            callbacks=services.callbacks.desk,
             demo_token=demo_token,
         ),
         gateways.routes,

@@ -1,18 +1,23 @@
 """Settings of callbacks: what a queue offers and how it dials, and what holds for all of them. Pure."""
 
+from base64 import b64decode
 from functools import cached_property
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from callcenter.section import Name, Seconds, Section
+from callback.state import State
+from callcenter.section import Language, Name, Seconds, Section
 from ivr import Hours
 
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Title = Annotated[str, Field(min_length=1, max_length=60)]
 Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")]
+_BASE64_SECRET = "whsec_"  # noqa: S105  # the visible beginning of a secret
 
 
 class Retry(Section):
@@ -52,10 +57,12 @@ class CallbackRules(Section):
     ``dial_until``. New ones end ``stop_before_close_s`` before closing. What is left at closing is carried
     over to the next open period or expires, as ``at_close`` says. More than ``max_pending`` open ones, or a
     longer wait than ``max_wait_s``, stop the offering. A customer who picked up waits for an agent for
-    ``wait_cap_s`` at most. An ``owner`` is waited for alone for ``owner_wait_s``.
+    ``wait_cap_s`` at most. An ``owner`` is waited for alone for ``owner_wait_s``. ``title`` is what the
+    customers' page calls the queue, by language.
     """
 
     enabled: bool = False
+    title: dict[Language, Title] = Field({}, max_length=20)
     accept: bool = True
     process: bool = True
     offer_after_s: Seconds = 180
@@ -99,25 +106,53 @@ class CallbackRules(Section):
         return None if self.hours is None else Hours.model_validate(self.hours)
 
 
+CHANGES = frozenset(State) | {"edited", "moved", "reassigned", "expedited", "erased"}
+"""What can be told of a callback: where it came to or, where it stays where it is, what was done."""
+
+
 class Webhook(Section):
-    """Who is told of callbacks' changes; ``steps`` are names of events without ``callback.``, none is all."""
+    """Who is told of callbacks' changes; ``steps`` are names of events without ``callback.``, none is all.
+
+    At most ``at_once`` are told at the same time per process, each within ``timeout_s``. A secret that begins
+    with ``whsec_`` is base64 after that, any other one is taken as it is.
+    """
 
     name: Name
     url: str = Field(max_length=2000)
     secret: SecretStr
     steps: list[str] = Field([], max_length=50)
+    at_once: int = Field(8, ge=1, le=64)
+    timeout_s: float = Field(10, ge=1, le=60)
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        if urlsplit(self.url).scheme not in {"http", "https"}:
-            raise ValueError("url must begin with http:// or https://")
-        if len(self.secret.get_secret_value()) < 16:
+        address = urlsplit(self.url)
+        if address.scheme not in {"http", "https"} or not address.hostname or not self.url.isprintable():
+            raise ValueError("url must begin with http:// or https:// and name a host")
+        if len(self.key) < 16:
             raise ValueError("secret must have at least 16 characters")
+        if unknown := sorted(set(self.steps) - CHANGES):
+            raise ValueError(f"steps: there is no {unknown[0]}; there are {', '.join(sorted(CHANGES))}")
         return self
+
+    @property
+    def key(self) -> bytes:
+        """What messages are signed with; raises ``ValueError`` for what is not base64 after ``whsec_``."""
+        secret = self.secret.get_secret_value()
+        if not secret.startswith(_BASE64_SECRET):
+            return secret.encode()
+        try:
+            return b64decode(secret.removeprefix(_BASE64_SECRET), validate=True)
+        except ValueError:
+            raise ValueError("secret must be base64 after whsec_") from None
 
 
 class Page(Section):
-    """The customers' page; ``code_url`` is told ``{number, code, language, channel}`` to send codes."""
+    """The customers' page; ``code_url`` is told ``{number, code, language, channel}`` to send codes.
+
+    At most so many requests per hour come from one number and one address; behind ``trusted_proxies``
+    (addresses or networks) the address is the one that they name in ``X-Forwarded-For``.
+    """
 
     enabled: bool = True
     title: str = Field("", max_length=100)
@@ -129,6 +164,21 @@ class Page(Section):
     link_days: int = Field(30, ge=1, le=365)
     trusted_proxies: list[str] = Field([], max_length=50)
 
+    @model_validator(mode="after")
+    def _codes_can_be_sent(self) -> Self:
+        if self.code != "off":
+            address = urlsplit(self.code_url)
+            if address.scheme not in {"http", "https"} or not address.hostname:
+                raise ValueError("code_url must begin with http:// or https:// where codes are sent")
+            if len(self.code_secret.get_secret_value()) < 16:
+                raise ValueError("code_secret must have at least 16 characters where codes are sent")
+        for text in self.trusted_proxies:
+            try:
+                ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"trusted_proxies: {text!r} is no address or network") from None
+        return self
+
 
 class Callbacks(Section):
     """What holds for all callbacks.
@@ -136,8 +186,10 @@ class Callbacks(Section):
     ``workers`` is how many callbacks this process carries at once; 0 carries none. A worker that is not heard
     of for ``lease_s`` loses its callbacks to others. No more than ``dial_rate_per_s`` fall due per second, so
     that a backlog after an outage is no stampede. Numbers that begin with one of ``refused`` are not called.
+    Customers are dialled through ``gateway``, or through the one that is enabled.
     """
 
+    gateway: Literal["", "twilio", "asterisk"] = ""
     workers: int = Field(50, ge=0, le=10_000)
     lease_s: float = Field(30, ge=2, le=600)
     dial_rate_per_s: float = Field(50, gt=0, le=10_000)
@@ -146,3 +198,10 @@ class Callbacks(Section):
     webhooks: list[Webhook] = Field([], max_length=50)
     page: Page = Page()
     keep_days: int = Field(365, ge=1, le=3650)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [webhook.name for webhook in self.webhooks]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"webhooks: the name {repeated} is given twice")
+        return self

@@ -72,7 +72,10 @@ class Twilio(Section):
 
 
 class Asterisk(Section):
-    """Asterisk over AudioSocket; calls are announced with ``token`` as bearer token."""
+    """Asterisk over AudioSocket; calls are announced with ``token`` as bearer token.
+
+    Customers are dialled as ``customer_endpoint``, such as ``PJSIP/{number}@trunk``.
+    """
 
     enabled: bool = False
     host: str = "127.0.0.1"
@@ -82,6 +85,7 @@ class Asterisk(Section):
     ari_user: str = ""
     ari_password: SecretStr = SecretStr("")
     agent_context: str = "callcenter-agent"
+    customer_endpoint: str = Field("", max_length=200)
 
     @model_validator(mode="after")
     def _token_is_set(self) -> Self:

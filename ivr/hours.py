@@ -5,7 +5,8 @@ daylight saving time needs no rule of its own: the hour that is skipped never co
 the hour that is repeated are open or closed alike.
 """
 
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,8 @@ from ivr.part import Part, as_list, problem
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MINUTES_OF_DAY = 24 * 60
+
+_PROBE = timedelta(hours=12)
 
 
 def _minute(value: Any) -> Any:
@@ -127,3 +130,66 @@ class Hours(Part):
         return any(
             today.weekday() in shift.days and shift.opens <= minute < shift.closes for shift in self.weekly
         )
+
+    def periods(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
+        """When it is open between two instants, for ``open`` and this tell the same.
+
+        UTC, in order; the ends do not belong to them, and what touches is one period. An hour that the
+        clock repeats is in it twice, one that it skips is not. Raises ``ValueError`` without time zones.
+        """
+        if since.tzinfo is None or until.tzinfo is None:
+            raise ValueError("opening hours need times with a time zone")
+        found: list[tuple[datetime, datetime]] = []
+        for start, end, offset in _stretches(
+            ZoneInfo(self.zone), since.astimezone(UTC), until.astimezone(UTC)
+        ):
+            midnight = datetime.combine((start + offset).date(), time(), UTC) - offset
+            while midnight < end:
+                for opens, closes in self._shifts((midnight + offset).date()):
+                    first = max(midnight + timedelta(minutes=opens), start)
+                    last = min(midnight + timedelta(minutes=closes), end)
+                    if first >= last:
+                        continue
+                    if found and found[-1][1] == first:
+                        first = found.pop()[0]
+                    found.append((first, last))
+                midnight += timedelta(days=1)
+        return found
+
+    def _shifts(self, day: date) -> list[tuple[int, int]]:
+        if any(holidays.first <= day <= holidays.last for holidays in self.holidays):
+            return []
+        return sorted((shift.opens, shift.closes) for shift in self.weekly if day.weekday() in shift.days)
+
+
+def _stretches(
+    zone: ZoneInfo, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """The time between two instants, divided where the zone's clock is put forward or back; with offsets."""
+    start = since
+    while start < until:
+        offset = _offset(zone, start)
+        probe = start
+        while probe < until and _offset(zone, min(probe + _PROBE, until)) == offset:
+            probe += _PROBE
+        end = until
+        if probe < until:
+            end = _change(zone, probe, min(probe + _PROBE, until), offset)
+        yield start, end, offset
+        start = end
+
+
+def _change(zone: ZoneInfo, before: datetime, after: datetime, offset: timedelta) -> datetime:
+    """The whole second at which the offset, which is that of ``before``, changes."""
+    first, last = int(before.timestamp()), int(after.timestamp())
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _offset(zone, datetime.fromtimestamp(middle, UTC)) == offset:
+            first = middle
+        else:
+            last = middle
+    return datetime.fromtimestamp(last, UTC)
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()

@@ -1,13 +1,14 @@
 """Brings callers and agents together, for the calls of this process and for those of all others.
 
 Rows are the truth. Every process matches for all: notifications wake it, polling once a second makes sure.
-An offer to one of our own calls goes to the ticket that waits for it, whoever made the offer.
+An offer to one of our own calls goes to the ticket that waits for it, whoever made the offer. One to a
+callback goes to all processes; whoever claims the callback takes the turn.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from types import TracebackType
@@ -18,7 +19,7 @@ from callcenter import config
 from callcenter.acd.matcher import Matcher, Rules
 from callcenter.acd.presence import AgentEvent, AgentState
 from callcenter.acd.roster import Roster
-from callcenter.acd.ticket import PATIENCE_S, REST_S, LineRefusedError, Refusal, Ticket
+from callcenter.acd.ticket import PATIENCE_S, REST_S, LineRefusedError, Refusal, Ticket, TurnGoneError
 from callcenter.errors import NotFoundError, StorageError, TransitionError
 from callcenter.queueing import SkillTree
 from callcenter.storage.agents import Agents
@@ -26,7 +27,7 @@ from callcenter.storage.listener import Listener
 from callcenter.storage.pool import retrying
 from callcenter.storage.queue_line import NOTHING, Asked, Offer, QueueLine
 
-__all__ = ["Asked", "Dispatcher", "LineRefusedError", "Offer", "Refusal", "Ticket"]
+__all__ = ["Asked", "Dispatcher", "LineRefusedError", "Offer", "Refusal", "Ticket", "TurnGoneError"]
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +42,16 @@ RECONCILE_EVERY_POLLS = 10
 AGENT_POLL_S = 5
 
 
+OnTurn = Callable[[UUID, Offer], None]
+"""An agent has been found for the callback with this id; must not block."""
+
+
 class Dispatcher:
     """``async with Dispatcher(...)``: matches until the block ends.
 
     ``rules`` say how each queue is served, ``skills`` which of them come with which. ``stale_offer_s`` must
-    be longer than any agent is let ring: the longest ring timeout plus 15 s.
+    be longer than any agent is let ring: the longest ring timeout plus 15 s. ``on_turn`` hears of every offer
+    to a callback that nobody has taken yet, more than once; without it this process takes no turns.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Dispatcher:
         skills: SkillTree | None = None,
         stale_offer_s: Callable[[], float] = lambda: STALE_OFFER_S,
         poll_s: float = 1.0,
+        on_turn: OnTurn | None = None,
     ) -> None:
         self._line = line
         self._matcher = Matcher(line, rules, skills or SkillTree({}))
@@ -68,6 +75,7 @@ class Dispatcher:
         self._node_id = node_id
         self._stale_offer_s = stale_offer_s
         self._poll_s = poll_s
+        self._on_turn = on_turn
         self._wake = asyncio.Event()
         self._is_open = False
         self._polls = 0
@@ -107,7 +115,7 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """How many calls of this process stand in line."""
-        return len(self._tickets)
+        return sum(ticket.callback_id is None for ticket in self._tickets.values())
 
     def nudge(self) -> None:
         """Look at once whether somebody can be matched."""
@@ -138,7 +146,28 @@ class Dispatcher:
         finally:
             del self._tickets[call_id]
             if not ticket.served:
-                await asyncio.wait({self._leave(call_id, ticket.accepting)}, timeout=LEAVE_WAIT_S)
+                await asyncio.wait({self._leave(call_id, ticket.to_free)}, timeout=LEAVE_WAIT_S)
+
+    @asynccontextmanager
+    async def take_turn(
+        self, callback_id: UUID, call_id: UUID, queue: config.Queue, priority: int = 0
+    ) -> AsyncIterator[Ticket]:
+        """Have the offered turn of a callback until the block ends; raises ``TurnGoneError``.
+
+        Only for a callback that this process has claimed. The agents are those of ``call_id`` from now on,
+        and all offers are on the ticket. Once the ticket says that nobody has come (``is_waiting``) the
+        claim is to be given back. Unless an agent was accepted, all of them are free after the block; the
+        place in line is the callback's own and goes by its state.
+        """
+        ticket = Ticket(self._line, self._node_id, call_id, queue, priority, callback_id=callback_id)
+        self._tickets[call_id] = ticket
+        try:
+            await ticket.take()
+            yield ticket
+        finally:
+            del self._tickets[call_id]
+            if not ticket.served:
+                await asyncio.wait({self._leave(call_id, ticket.to_free)}, timeout=LEAVE_WAIT_S)
 
     def remember_place(self, number: str, ticket: Ticket) -> None:
         """Keep the place of one who hung up, should the same number call again soon; in the background."""
@@ -225,12 +254,12 @@ class Dispatcher:
             log.info("call %s: %s: %s", call_id, event.value, error)
             return False
 
-    def _leave(self, call_id: UUID, accepting: Offer | None) -> asyncio.Task[None]:
+    def _leave(self, call_id: UUID, offers: Sequence[Offer] = ()) -> asyncio.Task[None]:
         def forget(done: asyncio.Task[None]) -> None:
             if self._leaving.get(call_id) is done:
                 del self._leaving[call_id]
 
-        task = self._insist(f"leave of call {call_id}", lambda: self._line.leave(call_id, accepting))
+        task = self._insist(f"leave of call {call_id}", lambda: self._line.leave(call_id, offers))
         self._leaving[call_id] = task
         task.add_done_callback(forget)
         return task
@@ -268,12 +297,16 @@ class Dispatcher:
             watcher.set()
 
     def _route(self, offer: Offer) -> None:
-        if offer.node_id != self._node_id or not self._is_open:
+        if not self._is_open:
+            return
+        if offer.node_id is None and offer.callback_id is not None and self._on_turn is not None:
+            self._on_turn(offer.callback_id, offer)
+        if offer.node_id != self._node_id:
             return
         if (ticket := self._tickets.get(offer.call_id)) is not None:
             ticket.deliver(offer)
         elif offer.call_id not in self._leaving:
-            self._leave(offer.call_id, None)
+            self._leave(offer.call_id)
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -299,6 +332,9 @@ class Dispatcher:
         self._polls += 1
         for offer in await self._line.offers_of(self._node_id):
             self._route(offer)
+        if self._on_turn is not None:
+            for offer in await self._line.turns():
+                self._route(offer)
         if self._polls % RECONCILE_EVERY_POLLS == 0:
             await self._reconcile()
         if self._polls % SWEEP_EVERY_POLLS == 0:
@@ -311,10 +347,10 @@ class Dispatcher:
 
         Either happens when others took this process for dead, or a statement's fate was never learnt.
         """
-        expected = [ticket for ticket in self._tickets.values() if ticket.is_waiting]
+        expected = [one for one in self._tickets.values() if one.is_waiting and one.callback_id is None]
         present = await self._line.calls_of(self._node_id)
         for call_id in present - self._tickets.keys() - self._leaving.keys():
-            self._leave(call_id, None)
+            self._leave(call_id)
         for ticket in expected:
             is_lost = ticket.call_id not in present and ticket.is_waiting
             if is_lost and self._tickets.get(ticket.call_id) is ticket:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from callcenter import config
 from callcenter.acd.presence import AgentEvent, refused
-from callcenter.errors import OverloadedError
+from callcenter.errors import CallCenterError, OverloadedError
 from callcenter.events import LeftReason
 from callcenter.storage.pool import retrying
 from callcenter.storage.queue_line import NOTHING, AfterOffer, Asked, Offer, Place, QueueLine
@@ -45,9 +45,15 @@ class LineRefusedError(OverloadedError):
         self.reason = reason
 
 
-class Ticket:
-    """A place in line. Made by ``Dispatcher.wait``, used by one task.
+class TurnGoneError(CallCenterError):
+    """The turn of a callback is no longer offered: its agents were freed, or another process has it."""
 
+
+class Ticket:
+    """A place in line. Made by ``Dispatcher.wait`` and ``Dispatcher.take_turn``, used by one task.
+
+    That of a callback's turn has a ``callback_id``; it comes with all the offers there will be, so once it
+    ``is_waiting`` nobody has come.
     Its methods wait out an outage of the database of up to ``PATIENCE_S`` and raise ``StorageError`` after
     that.
     """
@@ -60,13 +66,17 @@ class Ticket:
         queue: config.Queue,
         priority: int,
         asked: Asked = NOTHING,
+        callback_id: UUID | None = None,
     ) -> None:
         self.call_id = call_id
+        self.callback_id = callback_id
         self.queue = queue.name
         self.priority = priority
         self.place: Place | None = None
         self.served = False
-        self.accepting: Offer | None = None
+        self.is_leaving = False
+        self._accepting: Offer | None = None
+        self._delivered: list[Offer] = []
         self._line = line
         self._node_id = node_id
         self._settings = queue
@@ -79,7 +89,13 @@ class Ticket:
     @property
     def is_waiting(self) -> bool:
         """Whether the caller stands in line and no offer is known of."""
-        return self.place is not None and not (self.served or self._in_hand or self._arrived.is_set())
+        is_asked = self.served or self._in_hand or self._arrived.is_set()
+        return self.place is not None and not (is_asked or self.is_leaving)
+
+    @property
+    def to_free(self) -> list[Offer]:
+        """The offers whose agents are to be freed when the ticket is given up: of a turn all of them."""
+        return self._delivered if self._accepting is None else [*self._delivered, self._accepting]
 
     async def enter(self, since: datetime | None = None) -> None:
         """Stand in line as of ``since``, when the caller asked for it; raises ``LineRefusedError``."""
@@ -92,6 +108,19 @@ class Ticket:
         if isinstance(place, LeftReason):
             raise LineRefusedError(self.queue, place)
         self.place = place
+
+    async def take(self) -> None:
+        """Take the turn of the callback; raises ``TurnGoneError``."""
+        assert self.callback_id is not None
+        callback_id = self.callback_id
+        taken = await retrying(
+            lambda: self._line.take_turn(callback_id, self.call_id, self._node_id), deadline_s=PATIENCE_S
+        )
+        if taken is None:
+            raise TurnGoneError(f"the turn of callback {callback_id} is gone")
+        self.place, self._delivered = taken
+        for offer in self._delivered:
+            self.deliver(offer)
 
     def deliver(self, offer: Offer) -> None:
         """Take an offer; one that comes twice, by notification and by polling, counts once.
@@ -129,9 +158,9 @@ class Ticket:
 
     async def accepted(self, offer: Offer) -> bool:
         """The agent came: out of the line. False when the offer no longer stands; then wait for another."""
-        self.accepting = offer
+        self._accepting = offer
         stands = await retrying(lambda: self._line.accept(offer), deadline_s=PATIENCE_S)
-        self.accepting = None
+        self._accepting = None
         self.served = self.served or stands
         if not stands:
             self._in_hand.discard(offer.agent_id)

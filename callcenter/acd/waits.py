@@ -40,6 +40,14 @@ class _Past:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ahead:
+    """How many stand before somebody in each queue; ``virtual`` are those of ``all`` who do not hang up."""
+
+    all: Counter[str] = field(default_factory=Counter)
+    virtual: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
 class _Present:
     read_s: float
     staff: Sequence[Staff]
@@ -85,9 +93,9 @@ class WaitTimes:
             line.offered for line in present.waiting if line.queue == queue and line.priority >= priority
         )
         ahead = _ahead(present, priority, since)
-        known = ahead[queue]
-        ahead[queue] = max(0, position - 1 - offered)
-        newcomers = max(0, ahead[queue] - known)
+        known = ahead.all[queue]
+        ahead.all[queue] = max(0, position - 1 - offered)
+        newcomers = max(0, ahead.all[queue] - known)
         return self._estimate(queue, priority, ahead, present, past, newcomers)
 
     async def of_newcomers(self) -> Mapping[str, Estimate]:
@@ -115,7 +123,7 @@ class WaitTimes:
         self,
         queue: str,
         priority: int,
-        ahead: Mapping[str, int],
+        ahead: _Ahead,
         present: _Present,
         past: _Past,
         newcomers: int = 0,
@@ -220,28 +228,30 @@ def _last_needs(queue: Queue) -> Mapping[str, int]:
     return queue.relax[-1].needs if queue.relax else queue.needs
 
 
-def _ahead(present: _Present, priority: int, since: float) -> Counter[str]:
+def _ahead(present: _Present, priority: int, since: float) -> _Ahead:
     """Who waits in each queue and stands before somebody who came then."""
-    ahead = Counter[str]()
+    ahead = _Ahead()
     for line in present.waiting:
-        if line.priority > priority:
-            ahead[line.queue] += len(line.entered)
-        elif line.priority == priority:
-            ahead[line.queue] += bisect_left(line.entered, since)
+        for counts, entered in ((ahead.all, line.entered), (ahead.virtual, line.kept)):
+            if line.priority > priority:
+                counts[line.queue] += len(entered)
+            elif line.priority == priority:
+                counts[line.queue] += bisect_left(entered, since)
     return ahead
 
 
-def _lines(past: _Past, priority: int, ahead: Mapping[str, int]) -> dict[str, Line]:
+def _lines(past: _Past, priority: int, ahead: _Ahead) -> dict[str, Line]:
     volume, overtaking = Counter[str](), Counter[str]()
     for queue, of_priority, callers in past.arrivals:
         volume[queue] += callers
         overtaking[queue] += callers if of_priority > priority else 0
     lines = {}
-    for name in {*past.recent, *ahead}:
+    for name in {*past.recent, *ahead.all}:
         recent = past.recent.get(name)
         known = recent is not None and recent.contacts >= ENOUGH_CONTACTS
         lines[name] = Line(
-            ahead.get(name, 0),
+            ahead.all[name],
+            min(ahead.virtual[name], ahead.all[name]),
             service_s=recent.service_s if recent is not None and known else None,
             abandon_per_s=recent.abandoned / recent.waited_s if recent and recent.waited_s else 0.0,
             overtaking_per_s=overtaking[name] / (60 * ARRIVALS_MINUTES),

@@ -9,7 +9,7 @@ from uuid import UUID
 from callcenter.call.journal import Journal
 from callcenter.call.party import Party
 from callcenter.call.services import CallServices
-from callcenter.call.signals import AgentArrived, Command, Inbox, Signal
+from callcenter.call.signals import AgentArrived, Command, CustomerArrived, Inbox, Signal
 from callcenter.call.state import CallInput, CallState, after
 from callcenter.errors import CallCenterError, TransitionError
 
@@ -32,7 +32,7 @@ class HangUpAskedError(CallCenterError):
 class CallContext:
     """One call: who, its inbox, its events, its state, and the task group its helpers run in.
 
-    ``expected_agents`` are the references of the leg tokens of the agents who are being dialled. Without
+    ``expected_agents`` are the references of the leg tokens of those who are being dialled. Without
     ``is_recordable``, where callers have not consented, conversations are neither recorded nor written down.
     ``in_line`` is held while the call has a place in line, for its caller or for a second agent.
     """
@@ -62,8 +62,8 @@ class CallContext:
     def dismiss(self, signal: Signal) -> None:
         """Deal with a signal that came too late for the phase it was meant for."""
         match signal:
-            case AgentArrived(_, agent):
-                self.services.background.spawn(agent.hang_up(), name=f"late agent of call {self.call_id}")
+            case AgentArrived(_, late) | CustomerArrived(_, late):
+                self.services.background.spawn(late.hang_up(), name=f"late leg of call {self.call_id}")
             case Command():
                 refuse(signal, self.state)
             case _:

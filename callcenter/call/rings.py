@@ -18,6 +18,8 @@ REFUSALS: dict[DialResult, tuple[EventType, Refusal]] = {
     DialResult.BUSY: (EventType.OFFER_REJECTED, "rejected"),
     DialResult.REJECTED: (EventType.OFFER_REJECTED, "rejected"),
     DialResult.FAILED: (EventType.OFFER_CANCELLED, "failed"),
+    DialResult.INVALID: (EventType.OFFER_CANCELLED, "failed"),
+    DialResult.UNKNOWN: (EventType.OFFER_CANCELLED, "failed"),
 }
 
 

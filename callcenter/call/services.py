@@ -13,6 +13,7 @@ from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
 from callcenter.call.partials import Partials
+from callcenter.callbacks.opening import Callbacks
 from callcenter.errors import NotFoundError
 from callcenter.events import Event
 from callcenter.media.pacer import Pacer
@@ -56,6 +57,7 @@ class CallServices:
     look_up: Callable[[LookUp], Awaitable[Mapping[str, str] | None]]
     closures: ClosureBoard
     history: History
+    callbacks: Callbacks
 
     def flow_for(self, number: str) -> Flow:
         """Return the flow that answers a called number; raises ``NotFoundError`` when none does."""

@@ -21,14 +21,14 @@ from callcenter.call.party import Party
 from callcenter.call.reception import receive
 from callcenter.call.service_phase import ServicePhase
 from callcenter.call.services import CallServices
-from callcenter.call.signals import AgentArrived, Command, DialFailed, Inbox
+from callcenter.call.signals import AgentArrived, Command, CustomerArrived, DialFailed, Inbox
 from callcenter.call.state import CallInput, CallState
 from callcenter.call.survey import write_survey_words
 from callcenter.call.voicemail import VoicemailPhase
 from callcenter.call.words import LegWords
 from callcenter.call.wrap_up import WrapUps
 from callcenter.errors import GatewayError, TransitionError
-from callcenter.events import EndCause, EventType
+from callcenter.events import EndCause, Event, EventType
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,18 @@ log = logging.getLogger(__name__)
 class CallSession:
     """Carries one call. ``run`` does everything; the other methods put signals into the call's inbox.
 
-    ``arrived_at`` is when the caller's leg came in.
+    ``arrived_at`` is when the caller's leg came in. ``chain_id`` links it with the calls of the same matter;
+    the call itself begins a chain where there are none.
     """
 
     def __init__(
-        self, call_id: UUID, caller: Party, inbox: Inbox, services: CallServices, arrived_at: datetime
+        self,
+        call_id: UUID,
+        caller: Party,
+        inbox: Inbox,
+        services: CallServices,
+        arrived_at: datetime,
+        chain_id: UUID | None = None,
     ) -> None:
         self.call_id = call_id
         self.caller = caller
@@ -48,7 +55,7 @@ class CallSession:
         self._services = services
         self._arrived_at = arrived_at
         self._gone_at: datetime | None = None
-        self._journal = Journal(call_id, call_id, services.now, services.append)
+        self._journal = Journal(call_id, chain_id or call_id, services.now, self._noted)
         self._context: CallContext | None = None
         self._wrap_ups = WrapUps(self._journal, services.dispatcher, services.background)
         self._words: list[LegWords] = []
@@ -61,15 +68,19 @@ class CallSession:
     # What the rest of the program tells a call.
 
     def expects(self, reference: str) -> bool:
-        """Whether the call waits for the agent with this reference; one who was given up comes too late."""
+        """Whether the call waits for who has this reference; one who was given up comes too late."""
         return self._context is not None and reference in self._context.expected_agents
 
     def agent_arrived(self, reference: str, agent: Party, at: datetime) -> None:
         """Take the leg of an agent whom the call expects; it came in at ``at``."""
         self.inbox.put(AgentArrived(reference, agent, at))
 
+    def customer_arrived(self, reference: str, customer: Party, at: datetime) -> None:
+        """Take the leg of a customer whom the call has dialled; it came in at ``at``."""
+        self.inbox.put(CustomerArrived(reference, customer, at))
+
     def dial_failed(self, signal: DialFailed) -> None:
-        """Take the news that a dialled agent did not come."""
+        """Take the news that somebody who was dialled did not come."""
         self.inbox.put(signal)
 
     async def command(self, name: str, arguments: Mapping[str, str]) -> None:
@@ -171,6 +182,9 @@ class CallSession:
             return False
         self._journal.write(EventType.TRANSFER_BLIND, to=number, kind="number")
         return True
+
+    def _noted(self, event: Event) -> None:
+        self._services.append(event)
 
     # Beginning and end.
 

@@ -72,8 +72,22 @@ class AgentArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerArrived:
+    """The dialled customer's leg came in at ``at``; ``reference`` names the token it carried."""
+
+    reference: str
+    party: "Party"
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackChanged:
+    """Somebody, perhaps the call itself, has changed the callback that is being carried out."""
+
+
+@dataclass(frozen=True, slots=True)
 class DialFailed:
-    """The dialled agent did not come."""
+    """The dialled party did not come."""
 
     reference: str
     result: DialResult
@@ -125,6 +139,8 @@ Signal = (
     | TimerFired
     | Offered
     | AgentArrived
+    | CustomerArrived
+    | CallbackChanged
     | DialFailed
     | LookedUp
     | Recorded

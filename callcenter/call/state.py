@@ -8,6 +8,8 @@
     IVR ──record──> VOICEMAIL ──recorded──> IVR
     TALKING, HELD ──consult──> CONSULTING ──return──> TALKING    with the first agent, or with the second
     TALKING, HELD, CONSULTING ──release──> IVR                   the conversation is over, the caller goes on
+    IVR, TALKING ──dial──> DIALLING ──connect──> TALKING         a callback's customer is dialled, by an agent
+                              └──────release──> IVR              who waits for them, or by nobody yet
 """
 
 from enum import Enum
@@ -21,6 +23,7 @@ class CallState(Enum):
     IVR = "ivr"
     QUEUED = "queued"
     RINGING = "ringing"
+    DIALLING = "dialling"  # the customer of a callback
     TALKING = "talking"
     HELD = "held"
     CONSULTING = "consulting"  # on hold while the agent talks to another one
@@ -36,6 +39,7 @@ class CallInput(Enum):
     RING = "ring"
     UNRING = "unring"
     CONNECT = "connect"
+    DIAL = "dial"
     HOLD = "hold"
     RESUME = "resume"
     CONSULT = "consult"
@@ -49,10 +53,17 @@ class CallInput(Enum):
 _S, _I = CallState, CallInput
 
 TABLE: dict[CallState, dict[CallInput, CallState]] = {
-    _S.IVR: {_I.JOIN: _S.QUEUED, _I.RECORD: _S.VOICEMAIL, _I.END: _S.ENDED},
+    _S.IVR: {_I.JOIN: _S.QUEUED, _I.RECORD: _S.VOICEMAIL, _I.DIAL: _S.DIALLING, _I.END: _S.ENDED},
     _S.QUEUED: {_I.RING: _S.RINGING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
     _S.RINGING: {_I.UNRING: _S.QUEUED, _I.CONNECT: _S.TALKING, _I.LEAVE: _S.IVR, _I.END: _S.ENDED},
-    _S.TALKING: {_I.HOLD: _S.HELD, _I.CONSULT: _S.CONSULTING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.DIALLING: {_I.CONNECT: _S.TALKING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
+    _S.TALKING: {
+        _I.HOLD: _S.HELD,
+        _I.CONSULT: _S.CONSULTING,
+        _I.DIAL: _S.DIALLING,
+        _I.RELEASE: _S.IVR,
+        _I.END: _S.ENDED,
+    },
     _S.HELD: {_I.RESUME: _S.TALKING, _I.CONSULT: _S.CONSULTING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
     _S.CONSULTING: {_I.RETURN: _S.TALKING, _I.RELEASE: _S.IVR, _I.END: _S.ENDED},
     _S.VOICEMAIL: {_I.RECORDED: _S.IVR, _I.END: _S.ENDED},

@@ -57,7 +57,7 @@ class CallSupervisor:
             raise OverloadedError("all places for calls are taken")
 
     async def accept(self, leg: Leg) -> LegSink:
-        """Take in a leg: a new call's caller, or the agent that a call is waiting for.
+        """Take in a leg: a new call's caller, or the agent or customer that a call is waiting for.
 
         A caller who was announced before the shutdown began still gets in. Raises ``LegRefusedError`` for a
         leg that is not expected here, ``OverloadedError`` for a caller there is no place for.
@@ -80,26 +80,38 @@ class CallSupervisor:
         self._legs += 1
         caller.on_key = lambda digit: inbox.put(Key(digit))
         caller.on_gone = lambda reason: self._leg_ended(inbox, Gone(caller, reason))
-        session = CallSession(call_id, caller, inbox, self._services, arrived_at)
+        self._run(CallSession(call_id, caller, inbox, self._services, arrived_at))
+        return caller
+
+    def start(self, session: CallSession) -> None:
+        """Carry a call that is not begun by a caller; raises ``OverloadedError`` when there is no place."""
+        self.check_capacity()
+        self._run(session)
+
+    def _run(self, session: CallSession) -> None:
+        call_id = session.call_id
         self._sessions[call_id] = session
         task = asyncio.create_task(session.run(), name=f"call {call_id}")
         self._tasks[call_id] = task
         task.add_done_callback(lambda done: self._ended(call_id, done))
-        return caller
 
     def _join(self, leg: Leg, expected: ExpectedLeg, arrived_at: datetime) -> Party:
         session = self._sessions.get(expected.call_id) if expected.call_id is not None else None
         reference = reference_of(leg.info.token)
         if session is None or not session.expects(reference):
-            raise LegRefusedError("the call does not wait for this agent any more")
-        agent = Party(leg, self._services.pacer, self.losses)
+            raise LegRefusedError("the call does not wait for this leg any more")
+        party = Party(leg, self._services.pacer, self.losses)
         self._legs += 1
-        agent.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(agent, reason))
-        session.agent_arrived(reference, agent, arrived_at)
-        return agent
+        party.on_gone = lambda reason: self._leg_ended(session.inbox, Gone(party, reason))
+        if expected.kind == "customer":
+            party.on_key = lambda digit: session.inbox.put(Key(digit))
+            session.customer_arrived(reference, party, arrived_at)
+        else:
+            session.agent_arrived(reference, party, arrived_at)
+        return party
 
     def _cannot_join(self, reference: str) -> None:
-        """Let the call that waits for this agent know: who answered must not count as having missed it."""
+        """Let the call that waits for this leg know: who answered must not count as having missed it."""
         for session in self._sessions.values():
             if session.expects(reference):
                 session.dial_failed(DialFailed(reference, DialResult.FAILED))
@@ -116,7 +128,7 @@ class CallSupervisor:
     # What others tell a call.
 
     def dial_failed(self, call_id: UUID, reference: str, result: DialResult) -> None:
-        """Tell a call that its dialled agent did not come; a call that is over does not care."""
+        """Tell a call that whom it dialled did not come; a call that is over does not care."""
         if (session := self._sessions.get(call_id)) is not None:
             session.dial_failed(DialFailed(reference, result))
 

@@ -7,7 +7,8 @@ Source: https://www.twilio.com/docs/voice/api/call-resource
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import cycle
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,7 @@ class Gateway:
     """The network's two sides, for as long as it is entered.
 
     ``service_url`` is the public URL of the service, without trailing slash; webhooks are signed for it.
+    Calls come to it and to ``more_services`` in turn.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class Gateway:
         on_dialled: OnDialled,
         host: str = "127.0.0.1",
         port: int = 0,
+        more_services: Sequence[str] = (),
     ) -> None:
         self._account = account
-        self._webhook_url = service_url.rstrip("/") + WEBHOOK_PATH
+        self._webhook_urls = cycle(url.rstrip("/") + WEBHOOK_PATH for url in (service_url, *more_services))
         self._on_dialled = on_dialled
         self._host, self._port = host, port
         self._calls: dict[str, PhoneCall] = {}
@@ -94,7 +97,7 @@ class Gateway:
         assert self._network is not None, "the gateway is not entered"
         call = PhoneCall(from_number, to_number, fault=fault)
         self._remember(call)
-        self._start(self._network.run_inbound(call, self._webhook_url), f"call {call.sid}")
+        self._start(self._network.run_inbound(call, next(self._webhook_urls)), f"call {call.sid}")
         return call
 
     def _remember(self, call: PhoneCall) -> None:

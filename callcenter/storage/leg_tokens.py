@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 class ExpectedLeg:
     """What a leg was announced as.
 
-    ``kind`` is ``caller`` or ``agent``. ``node_id`` is the process that waits for it, ``None`` where any
-    process may take it; ``call_id`` is the call that an agent is dialled for.
+    ``kind`` is ``caller``, ``agent`` or ``customer``. ``node_id`` is the process that waits for it, ``None``
+    where any process may take it; ``call_id`` is the call that an agent or a customer is dialled for.
     """
 
     kind: str

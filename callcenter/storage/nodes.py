@@ -44,7 +44,7 @@ ORPHANS = """
 -- Whoever carried these left no row behind.
 SELECT node_id FROM (
     SELECT node_id FROM callcenter.call WHERE ended_at IS NULL
-     UNION SELECT node_id FROM callcenter.queue_entry
+     UNION SELECT node_id FROM callcenter.queue_entry WHERE node_id IS NOT NULL
      UNION SELECT node_id FROM callcenter.agent WHERE node_id IS NOT NULL
      UNION SELECT node_id FROM callcenter.recording WHERE state = 'writing'
 ) AS carrier

@@ -5,6 +5,11 @@ name; the statement that claims pairs takes both but waits for neither. An offer
 ``offer_id``: the agent ``reserved`` or ``ringing``, the entry ``offered``; where all telephones ring, it is
 several agents with one entry. What ends an offer asks for both rows, so that a process that has slept cannot
 move an agent who was freed meanwhile. The trigger ``agent_changed`` logs and notifies.
+
+Who wants to be called back stands in the same line by an entry with a ``callback_id``, which follows the
+callback's state by the trigger ``callback_in_line`` and belongs to no process. Matching sees it while it is
+``ready``; its offer is for any process: whoever has claimed the callback takes the turn. The callback's row
+is locked before its entry.
 """
 
 import json
@@ -23,18 +28,29 @@ from callcenter.queueing import needs_of
 from callcenter.storage import queue_sql as sql
 from callcenter.storage.pool import Database
 
+UNTAKEN_S = 5.0
+"""Agents are not kept longer for the turn of a callback that nobody takes,"""
+
+PASSED_BY_S = 60.0
+"""and those who stand behind it pass for so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A caller offered to an agent, and how that agent is dialled."""
+    """A caller offered to an agent, and how that agent is dialled.
+
+    ``callback_id`` is that of one who is not on the telephone but wants to be called back; ``node_id`` is
+    ``None`` until a process has taken the turn.
+    """
 
     offer_id: UUID
     call_id: UUID
-    node_id: UUID
+    node_id: UUID | None
     agent_id: str
     agent_name: str
     gateway: str
     address: str
+    callback_id: UUID | None = None
 
     @classmethod
     def from_json(cls, payload: str) -> "Offer":
@@ -44,14 +60,19 @@ class Offer:
             return cls(
                 offer_id=UUID(values["offer_id"]),
                 call_id=UUID(values["call_id"]),
-                node_id=UUID(values["node_id"]),
+                node_id=_optional(values["node_id"]),
                 agent_id=values["agent_id"],
                 agent_name=values["agent_name"],
                 gateway=values["gateway"],
                 address=values["address"],
+                callback_id=_optional(values["callback_id"]),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StorageError(f"not an offer: {type(error).__name__}") from error
+
+
+def _optional(value: str | None) -> UUID | None:
+    return None if value is None else UUID(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +99,15 @@ class AfterOffer:
 
 @dataclass(frozen=True, slots=True)
 class LineEntry:
-    """One caller in line; ``position`` counts from 1 within the queue, ``offered_to`` are agents."""
+    """One in line; ``position`` counts from 1 within the queue, ``offered_to`` are agents.
+
+    With ``callback_id`` it is one who keeps a place for a callback; ``call_id`` is nobody's call then until
+    a process, ``node_id``, has taken the turn.
+    """
 
     call_id: UUID
-    node_id: UUID
+    node_id: UUID | None
+    callback_id: UUID | None
     queue: str
     priority: int
     entered_at: datetime
@@ -253,13 +279,43 @@ class QueueLine:
         )
         return freed > 0
 
-    async def leave(self, call_id: UUID, offer: Offer | None = None) -> None:
+    async def leave(self, call_id: UUID, offers: Sequence[Offer] = ()) -> None:
         """Leave the line; an agent who holds an offer of this call is available again.
 
-        ``offer`` is one whose acceptance was asked for and never confirmed: its agent is freed as well.
+        The agents of ``offers`` are freed as well: of one whose acceptance was asked for and never confirmed,
+        of those of a callback whose turn has ended. A callback keeps its place while its state says so.
         """
-        agent_id, offer_id = (None, None) if offer is None else (offer.agent_id, offer.offer_id)
-        await self._database.execute(sql.LEAVE, call_id, agent_id, offer_id)
+        agents = [offer.agent_id for offer in offers]
+        await self._database.execute(sql.LEAVE, call_id, agents, [offer.offer_id for offer in offers])
+
+    async def leave_for_callback(self, connection: asyncpg.Connection, call_id: UUID) -> Place | None:
+        """Leave the line in the transaction that stores the callback; returns the place that was left.
+
+        ``None``: an agent has been found, or the call is not in line; then there must be no callback.
+        """
+        row = await connection.fetchrow(sql.LEAVE_FOR_CALLBACK, call_id)
+        return None if row is None else Place(row["position"], row["entered_at"])
+
+    async def place_of(self, callback_id: UUID) -> int | None:
+        """The place of a callback among all who wait, 1 is next; ``None`` for one that is not in line."""
+        position: int | None = await self._database.fetchval(sql.PLACE_OF, callback_id)
+        return position
+
+    async def take_turn(
+        self, callback_id: UUID, call_id: UUID, node_id: UUID
+    ) -> tuple[Place, list[Offer]] | None:
+        """Make an offered turn that of a process and its call; ``None`` where it is no longer offered.
+
+        Only for whoever has claimed the callback. May be repeated after an outage.
+        """
+        rows = await self._database.fetch(sql.TAKE_TURN, callback_id, call_id, node_id)
+        if not rows:
+            return None
+        return Place(1, rows[0]["entered_at"]), [Offer.from_json(row["offer"]) for row in rows]
+
+    async def turns(self) -> list[Offer]:
+        """The offers to callbacks that no process has taken yet."""
+        return [Offer.from_json(row["offer"]) for row in await self._database.fetch(sql.TURNS)]
 
     async def offers_of(self, node_id: UUID) -> list[Offer]:
         """The offers that the calls of one process have and have not begun to ring."""
@@ -270,22 +326,34 @@ class QueueLine:
         return {row["call_id"] for row in await self._database.fetch(sql.CALLS, node_id)}
 
     async def sweep(self, older_than_s: float) -> int:
-        """End offers that nobody has handled for so long; returns how many agents were freed."""
+        """End offers that nobody has handled for so long, turns that nobody took; returns how many agents
+        were freed.
+        """
         freed = 0
         for row in await self._database.fetch(sql.STALE, older_than_s):
-            claim = row["call_id"], row["offer_id"], row["agent_id"]
-            count: int = await self._database.fetchval(sql.TAKE_BACK, *claim, "available", "", 0.0, 0.0)
-            if count == 0:
-                count = await self._database.fetchval(sql.FREE_ALONE, row["agent_id"], row["offer_id"])
-            freed += count
+            freed += await self._take_back(row)
+        for row in await self._database.fetch(sql.UNTAKEN, UNTAKEN_S):
+            freed += await self._take_back(row, exclude_s=PASSED_BY_S)
+            await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], PASSED_BY_S)
         await self._database.execute(sql.REQUEUE_ORPHANS)
         await self._database.execute(sql.FORGET_PLACES)
         return freed
 
+    async def _take_back(self, row: asyncpg.Record, exclude_s: float = 0.0) -> int:
+        claim = row["call_id"], row["offer_id"], row["agent_id"]
+        count: int = await self._database.fetchval(sql.TAKE_BACK, *claim, "available", "", 0.0, exclude_s)
+        if count == 0:
+            count = await self._database.fetchval(sql.FREE_ALONE, row["agent_id"], row["offer_id"])
+        return count
+
     async def drop_node(self, node_id: UUID) -> int:
-        """Remove the callers of a dead process and free its agents; returns how many callers."""
+        """Remove the callers of a dead process and free its agents; returns how many callers.
+
+        The callbacks that it carried keep their places.
+        """
         async with self._database.transaction() as connection:
             gone = await connection.fetch(sql.DROP_CALLERS, node_id)
+            await connection.execute(sql.DROP_TURNS, node_id)
             await connection.execute(sql.FREE_NODE, node_id)
         return len(gone)
 

@@ -25,7 +25,8 @@ _MAY_BE_ASKED = "a.state = 'available' AND a.enabled AND a.rest_until <= now()"
 
 _OFFER_JSON = """
 json_build_object('offer_id', {o}.offer_id, 'call_id', {e}.call_id, 'node_id', {e}.node_id,
-    'agent_id', a.agent_id, 'agent_name', a.name, 'gateway', a.gateway, 'address', a.address)::text
+    'callback_id', {e}.callback_id, 'agent_id', a.agent_id, 'agent_name', a.name,
+    'gateway', a.gateway, 'address', a.address)::text
 """
 
 LOCK_QUEUE = "SELECT pg_advisory_xact_lock(hashtextextended('callcenter.queue ' || $1, 0))"
@@ -37,11 +38,12 @@ WHERE number = $1 AND queue = $2 AND left_at > clock_timestamp() - make_interval
 RETURNING entered_at
 """
 
-# A statement of its own after the lock, so that it sees who entered before.
+# A statement of its own after the lock, so that it sees who entered before. Who waits elsewhere for a
+# callback takes up no room.
 ENTER = """
 WITH line AS (
     SELECT count(*) >= $5 AS is_full FROM callcenter.queue_entry
-    WHERE queue = $3 AND call_id <> $1 AND NOT consult
+    WHERE queue = $3 AND call_id <> $1 AND NOT consult AND callback_id IS NULL
 ),
 staff AS (
     SELECT EXISTS (
@@ -76,14 +78,25 @@ WITH entered AS (
 SELECT pg_notify('acd', '') FROM entered
 """
 
-# By -priority, as the index has it.
-POSITION = """
+# By -priority, as the index has it. Callers on the telephone and those who keep a place stand in one line.
+_POSITION = """
 SELECT 1 + (
     SELECT count(*) FROM callcenter.queue_entry AS other
     WHERE other.queue = me.queue AND -other.priority <= -me.priority
       AND (other.priority > me.priority
            OR (other.entered_at, other.entry_id) < (me.entered_at, me.entry_id)))
-FROM callcenter.queue_entry AS me WHERE me.call_id = $1
+"""
+POSITION = f"{_POSITION} FROM callcenter.queue_entry AS me WHERE me.call_id = $1"
+PLACE_OF = f"{_POSITION} FROM callcenter.queue_entry AS me WHERE me.callback_id = $1"
+
+# For a callback, in the transaction that stores it. Who is being offered waits for no lock to learn it: the
+# row that is read after the wait says so.
+LEAVE_FOR_CALLBACK = f"""
+WITH me AS (
+    DELETE FROM callcenter.queue_entry WHERE call_id = $1 AND state = 'waiting' AND callback_id IS NULL
+    RETURNING entry_id, queue, priority, entered_at
+)
+{_POSITION} AS position, me.entered_at FROM me
 """
 
 LEAVE_PLACE = """
@@ -107,12 +120,13 @@ SELECT pg_try_advisory_xact_lock(hashtextextended('callcenter.match', 0)),
 """
 
 IDLE_AGENTS = f"""
--- The queues with callers, by a loose index scan: one look-up for each, however long the lines are.
+-- The queues with callers, by a loose index scan: one look-up for each, however long the lines are. In the
+-- order of the index of those who are ready, so that it steps over no places that are only kept.
 WITH RECURSIVE name AS (
-    (SELECT queue FROM callcenter.queue_entry ORDER BY queue LIMIT 1)
+    (SELECT queue FROM callcenter.queue_entry WHERE ready ORDER BY queue, -priority, needs LIMIT 1)
     UNION ALL
     SELECT (SELECT e.queue FROM callcenter.queue_entry AS e
-            WHERE e.queue > name.queue ORDER BY e.queue LIMIT 1)
+            WHERE e.ready AND e.queue > name.queue ORDER BY e.queue, -e.priority, e.needs LIMIT 1)
     FROM name WHERE name.queue IS NOT NULL
 )
 SELECT a.agent_id, a.state_since, a.skills, a.calls, a.offered_at, clock_timestamp() AS now,
@@ -135,24 +149,24 @@ WITH RECURSIVE class AS (
     SELECT head.* FROM unnest($1::text[]) AS served (queue)
     CROSS JOIN LATERAL (
         SELECT e.queue, -e.priority AS rank, e.needs FROM callcenter.queue_entry AS e
-        WHERE e.queue = served.queue ORDER BY -e.priority, e.needs LIMIT 1) AS head
+        WHERE e.ready AND e.queue = served.queue ORDER BY -e.priority, e.needs LIMIT 1) AS head
     UNION ALL
     SELECT following.* FROM class
     CROSS JOIN LATERAL (
         SELECT e.queue, -e.priority AS rank, e.needs FROM callcenter.queue_entry AS e
-        WHERE e.queue = class.queue AND (-e.priority, e.needs) > (class.rank, class.needs)
+        WHERE e.ready AND e.queue = class.queue AND (-e.priority, e.needs) > (class.rank, class.needs)
         ORDER BY -e.priority, e.needs LIMIT 1) AS following
 )
 SELECT first.* FROM class
 CROSS JOIN LATERAL (
     SELECT {_CALLER} FROM callcenter.queue_entry AS e
-    WHERE e.queue = class.queue AND -e.priority = class.rank AND e.needs = class.needs
+    WHERE e.ready AND e.queue = class.queue AND -e.priority = class.rank AND e.needs = class.needs
       AND e.state = 'waiting' AND (e.held_until > now()) IS NOT TRUE
     ORDER BY e.entered_at, e.entry_id LIMIT $2) AS first
 UNION ALL
 SELECT {_CALLER} FROM callcenter.queue_entry AS e
 WHERE e.preferred_agent = ANY ($3::text[]) AND e.held_until > now()
-  AND e.queue = ANY ($1) AND e.state = 'waiting'
+  AND e.queue = ANY ($1) AND e.state = 'waiting' AND e.ready
 """
 
 CLAIM_PAIRS = f"""
@@ -164,7 +178,7 @@ WITH pair AS MATERIALIZED (
          WITH ORDINALITY AS wanted (entry_id, agent_id, offer_id, place)
     JOIN callcenter.queue_entry AS e ON e.entry_id = wanted.entry_id
     JOIN callcenter.agent AS a ON a.agent_id = wanted.agent_id
-    WHERE e.state = 'waiting' AND {_MAY_BE_ASKED}
+    WHERE e.state = 'waiting' AND e.ready AND {_MAY_BE_ASKED}
     FOR UPDATE OF e, a SKIP LOCKED
 ),
 reserved AS (
@@ -250,12 +264,49 @@ woken AS (SELECT pg_notify('acd', '') AS told FROM freed)
 SELECT count(told) FROM woken
 """
 
+# The turn of a callback: the entry and its agents become those of a process and its call. Again after an
+# outage: the same.
+TAKE_TURN = f"""
+WITH turn AS MATERIALIZED (
+    SELECT entry_id, offer_id, offered_to FROM callcenter.queue_entry
+    WHERE callback_id = $1 AND state = 'offered' AND (node_id IS NULL OR (node_id = $3 AND call_id = $2))
+    FOR UPDATE
+),
+held AS MATERIALIZED (
+    SELECT a.agent_id, a.name, a.gateway, a.address
+    FROM turn JOIN callcenter.agent AS a ON a.agent_id = ANY (turn.offered_to) AND a.offer_id = turn.offer_id
+    WHERE a.state = 'reserved' ORDER BY a.agent_id FOR UPDATE OF a
+),
+reserved AS (
+    UPDATE callcenter.agent AS a SET call_id = $2, node_id = $3 FROM held WHERE a.agent_id = held.agent_id
+),
+taken AS (
+    UPDATE callcenter.queue_entry AS e SET call_id = $2, node_id = $3, ready = false
+    FROM turn WHERE e.entry_id = turn.entry_id
+    RETURNING e.call_id, e.node_id, e.callback_id, e.offer_id, e.offered_to, e.entered_at
+)
+SELECT taken.entered_at, {_OFFER_JSON.format(o="taken", e="taken")} AS offer
+FROM taken JOIN held AS a ON true ORDER BY array_position(taken.offered_to, a.agent_id)
+"""
+
+# A caller's entry goes; a callback's stays for as long as the callback's state says. Read under the lock.
 LEAVE = f"""
-WITH gone AS (
-    DELETE FROM callcenter.queue_entry WHERE call_id = $1 RETURNING offered_to, offer_id
+WITH line AS MATERIALIZED (
+    SELECT entry_id, callback_id, offered_to, offer_id FROM callcenter.queue_entry
+    WHERE call_id = $1 FOR UPDATE
+),
+gone AS (
+    DELETE FROM callcenter.queue_entry AS e USING line
+    WHERE e.entry_id = line.entry_id AND line.callback_id IS NULL
+),
+given_back AS (
+    UPDATE callcenter.queue_entry AS e
+    SET state = 'waiting', offered_to = '{{}}', offer_id = NULL, node_id = NULL, call_id = gen_random_uuid()
+    FROM line WHERE e.entry_id = line.entry_id AND line.callback_id IS NOT NULL
 ),
 claimed AS (
-    SELECT unnest(offered_to) AS agent_id, offer_id FROM gone UNION SELECT $2::text, $3::uuid
+    SELECT unnest(offered_to) AS agent_id, offer_id FROM line
+    UNION SELECT * FROM unnest($2::text[], $3::uuid[])
 ),
 -- Read anew under the lock: the offer may be younger than this statement's snapshot, so nothing of the
 -- agent but the key may be asked before.
@@ -277,11 +328,33 @@ WHERE e.node_id = $1 AND e.state = 'offered' AND a.state = 'reserved'
 ORDER BY e.entry_id, array_position(e.offered_to, a.agent_id)
 """
 
+# Turns that nobody has taken yet.
+TURNS = f"""
+SELECT {_OFFER_JSON.format(o="e", e="e")} AS offer
+FROM callcenter.agent AS a
+JOIN callcenter.queue_entry AS e ON e.call_id = a.call_id AND e.offer_id = a.offer_id
+WHERE a.state = 'reserved' AND a.node_id IS NULL AND e.node_id IS NULL AND e.ready
+ORDER BY e.entry_id, array_position(e.offered_to, a.agent_id)
+"""
+
 CALLS = "SELECT call_id FROM callcenter.queue_entry WHERE node_id = $1"
 
 STALE = """
 SELECT agent_id, call_id, offer_id FROM callcenter.agent
 WHERE state IN ('reserved', 'ringing') AND state_since < clock_timestamp() - make_interval(secs => $1)
+  AND node_id IS NOT NULL
+"""
+
+# Reserved for a turn that nobody takes, or that is no longer one.
+UNTAKEN = """
+SELECT agent_id, call_id, offer_id FROM callcenter.agent
+WHERE state = 'reserved' AND state_since < clock_timestamp() - make_interval(secs => $1) AND node_id IS NULL
+"""
+# While nobody takes turns, those behind pass.
+LET_OTHERS_BY = """
+UPDATE callcenter.queue_entry
+SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $2))
+WHERE call_id = $1 AND callback_id IS NOT NULL AND node_id IS NULL AND state = 'waiting'
 """
 
 FREE_ALONE = f"""
@@ -304,13 +377,19 @@ WITH requeued AS (
 SELECT pg_notify('acd', '') FROM requeued
 """
 
-DROP_CALLERS = "DELETE FROM callcenter.queue_entry WHERE node_id = $1 RETURNING 1"
+DROP_CALLERS = "DELETE FROM callcenter.queue_entry WHERE node_id = $1 AND callback_id IS NULL RETURNING 1"
+# What the dead process carried stands where it stood, to be passed over until its lease has run out.
+DROP_TURNS = """
+UPDATE callcenter.queue_entry
+SET state = 'waiting', offered_to = '{}', offer_id = NULL, node_id = NULL, call_id = gen_random_uuid()
+WHERE node_id = $1 AND callback_id IS NOT NULL
+"""
 
 # After DROP_CALLERS, in a statement of its own: by then every offer to a caller of the node is visible.
 FREE_NODE = f"UPDATE callcenter.agent AS a SET {_FREED_AVAILABLE} WHERE a.node_id = $1"
 
 ENTRIES = """
-SELECT call_id, node_id, queue, priority, entered_at, state, offered_to, preferred_agent,
+SELECT call_id, node_id, callback_id, queue, priority, entered_at, state, offered_to, preferred_agent,
        row_number() OVER (PARTITION BY queue ORDER BY priority DESC, entered_at, entry_id) AS position
 FROM callcenter.queue_entry WHERE NOT consult AND ($1::text IS NULL OR queue = $1)
 ORDER BY queue, position

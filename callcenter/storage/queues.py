@@ -28,7 +28,7 @@ WHERE q.from_file IS DISTINCT FROM excluded.from_file
 FORGET = """
 DELETE FROM callcenter.queue AS q
 WHERE q.from_file IS NOT NULL AND NOT q.name = ANY ($1::text[]) AND q.settings = q.from_file
-  AND NOT EXISTS (SELECT FROM callcenter.queue_entry AS e WHERE e.queue = q.name)
+  AND NOT EXISTS (SELECT FROM callcenter.queue_entry AS e WHERE e.queue = q.name AND e.callback_id IS NULL)
   AND NOT EXISTS (SELECT FROM callcenter.agent_queue AS a WHERE a.queue = q.name)
 """
 # One that is still needed stays, as if it had been made through the API.
@@ -42,12 +42,13 @@ RETURNING version
 """
 VERSION = "SELECT version FROM callcenter.queue WHERE name = $1"
 IN_USE = """
-SELECT EXISTS (SELECT FROM callcenter.queue_entry WHERE queue = $1) AS waited_in,
+SELECT EXISTS (SELECT FROM callcenter.queue_entry WHERE queue = $1 AND callback_id IS NULL) AS waited_in,
        EXISTS (SELECT FROM callcenter.agent_queue WHERE queue = $1) AS served,
        (SELECT from_file IS NOT NULL FROM callcenter.queue WHERE name = $1) AS in_file
 """
 DELETE = "DELETE FROM callcenter.queue WHERE name = $1"
 TELL = "SELECT pg_notify('queue', '')"
+FALLBACKS = "SELECT queue, fallback FROM callcenter.queue_fallback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,10 @@ class QueueRows:
         return new
 
     async def delete(self, name: str) -> None:
-        """Remove a queue that nobody uses; raises ``NotFoundError``, ``TransitionError`` where it is used."""
+        """Remove a queue that nobody uses; raises ``NotFoundError``, ``TransitionError`` where it is used.
+
+        Callbacks are no use: they go where the queue's own settings say, or wait for a supervisor.
+        """
         async with self._database.transaction() as connection:
             await connection.execute(LOCK_ALL)
             use = await connection.fetchrow(IN_USE, name)
@@ -112,6 +116,10 @@ class QueueRows:
                     raise TransitionError(f"queue {name} cannot be removed: {why}")
             await connection.execute(DELETE, name)
             await connection.execute(TELL)
+
+    async def fallbacks(self) -> dict[str, str]:
+        """Where the callbacks of removed queues go, for those that had said so."""
+        return {row["queue"]: row["fallback"] for row in await self._database.fetch(FALLBACKS)}
 
     async def _check(self, connection: asyncpg.Connection, queue: Queue) -> None:
         others = [_record(row).queue for row in await connection.fetch(ALL) if row["name"] != queue.name]

@@ -30,11 +30,13 @@ GROUP BY one.queues, one.skills
 """
 
 # When each of those who wait came, as seconds since 1970: one array per queue and priority is much less to
-# read than one row per caller.
+# read than one row per caller. Those kept are of callbacks.
 LINES = """
 SELECT queue, priority,
        array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
            FILTER (WHERE state = 'waiting') AS entered,
+       array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
+           FILTER (WHERE state = 'waiting' AND callback_id IS NOT NULL) AS kept,
        (count(*) FILTER (WHERE state <> 'waiting'))::int AS offered
 FROM callcenter.queue_entry
 GROUP BY queue, priority
@@ -136,11 +138,14 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Callers of one queue and priority: when they came (seconds since 1970, ascending), how many ring."""
+    """Who stands in line for one queue and priority: when they came (seconds since 1970, ascending), how many
+    ring. ``kept`` are those of them who keep a place for a callback.
+    """
 
     queue: str
     priority: int
     entered: Sequence[float]
+    kept: Sequence[float]
     offered: int
 
 
@@ -205,7 +210,10 @@ class WaitEstimates:
     async def lines(self) -> list[Waiting]:
         """Everybody in line."""
         rows = await self._database.fetch(LINES)
-        return [Waiting(row["queue"], row["priority"], row["entered"] or (), row["offered"]) for row in rows]
+        return [
+            Waiting(row["queue"], row["priority"], row["entered"] or (), row["kept"] or (), row["offered"])
+            for row in rows
+        ]
 
     async def history(self) -> list[Recent]:
         """The recent past of the queues that agents serve."""

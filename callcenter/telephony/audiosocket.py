@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self, cast
 from uuid import UUID
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth, web
+from aiohttp import ClientSession, web
 
 from callcenter import config
 from callcenter.errors import (
@@ -31,10 +31,21 @@ from callcenter.errors import (
     StorageError,
 )
 from callcenter.media.frame import PacedBy
+from callcenter.telephony.ari import Ari
 from callcenter.telephony.audiosocket_codec import AudioSocketCodec
 from callcenter.telephony.handover import Handover
-from callcenter.telephony.port import Audio, CodecEvent, LegAcceptor, LegEnded, LegInfo, LegSink, LegStarted
-from callcenter.telephony.shell import MediaCounters, deliver, reference_of
+from callcenter.telephony.port import (
+    Audio,
+    CodecEvent,
+    FoundCall,
+    LegAcceptor,
+    LegEnded,
+    LegInfo,
+    LegSink,
+    LegStarted,
+    Sought,
+)
+from callcenter.telephony.shell import MediaCounters, deliver
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +60,6 @@ IDLE_LIMIT_S = 600.0
 MAX_BACKLOG_BYTES = 32 * 1024
 """About 2 s of audio; more unsent than this and frames are dropped and counted."""
 CLOSE_TIMEOUT_S = 2.0
-ARI_TIMEOUT_S = 10.0
 CLOSE_WAIT_S = 5.0
 MAX_NUMBER_CHARS = 64
 
@@ -134,6 +144,10 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     _server: asyncio.Server | None = None
     _connections: dict[asyncio.Task[None], AudioSocketLeg] = field(default_factory=dict)
     _strangers: int = 0
+    _ari: Ari = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._ari = Ari(self.settings, self.session)
 
     @property
     def port(self) -> int:
@@ -292,28 +306,15 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
 
     # Dialling through ARI.
 
-    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
-        """Dial ``to`` (an endpoint such as ``PJSIP/alice``); on answer the dialplan connects the audio.
+    async def originate(
+        self, to: str, from_number: str, token: str, ring_timeout_s: float, attempt_id: UUID | None = None
+    ) -> str:
+        """Dial ``to``, an endpoint such as ``PJSIP/alice`` or a customer's number."""
+        return await self._ari.dial(to, from_number, token, ring_timeout_s, attempt_id)
 
-        The channel runs ``agent_context`` with the UUID as its extension, where ``AudioSocket(${EXTEN},...)``
-        is expected.
-        """
-        channel = f"cc-{reference_of(token)}"
-        await self._ari(
-            "POST",
-            "channels",
-            {
-                "endpoint": to,
-                "context": self.settings.agent_context,
-                "extension": token,
-                "priority": "1",
-                "callerId": from_number,
-                "timeout": str(max(1, round(ring_timeout_s))),
-                "channelId": channel,
-                "formats": "slin",
-            },
-        )
-        return channel
+    async def find(self, sought: Sought) -> FoundCall:
+        """What became of a customer's call."""
+        return await self._ari.find(sought)
 
     async def transfer(self, call_ref: str, to: str) -> None:
         """Not possible: the channel belongs to the dialplan, which ARI cannot redirect."""
@@ -321,26 +322,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
 
     async def hangup(self, call_ref: str) -> None:
         """Hang up a channel that was dialled by ``originate``."""
-        await self._ari("DELETE", f"channels/{call_ref}", {})
-
-    async def _ari(self, method: str, path: str, query: dict[str, str]) -> None:
-        settings = self.settings
-        if not settings.ari_url:
-            raise GatewayError("asterisk: gateways.asterisk.ari_url is not set, so nobody can be dialled")
-        headers = {
-            "Authorization": encode_basic_auth(settings.ari_user, settings.ari_password.get_secret_value())
-        }
-        url = f"{settings.ari_url.rstrip('/')}/{path}"
-        try:
-            async with self.session.request(
-                method, url, params=query, headers=headers, timeout=ClientTimeout(total=ARI_TIMEOUT_S)
-            ) as response:
-                if response.status >= 400 and not (method == "DELETE" and response.status == 404):
-                    raise GatewayError(f"asterisk: {path} was answered with status {response.status}")
-        except TimeoutError:
-            raise GatewayError(f"asterisk: no answer to {path} in {ARI_TIMEOUT_S:g} s") from None
-        except ClientError as error:
-            raise GatewayError(f"asterisk: {path}: {type(error).__name__}") from error
+        await self._ari.hang_up(call_ref)
 
 
 def _tune(writer: asyncio.StreamWriter) -> None:

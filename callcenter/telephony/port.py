@@ -8,8 +8,10 @@ dial, a ``Gateway``. The call side supplies a ``LegSink`` (where a leg's audio a
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from callcenter.media.frame import PacedBy
 
@@ -129,6 +131,41 @@ class DialResult(StrEnum):
     NO_ANSWER = "no_answer"
     REJECTED = "rejected"
     FAILED = "failed"
+    INVALID = "invalid"  # there is no such number
+    UNKNOWN = "unknown"  # the network cannot tell
+
+
+class CallFate(StrEnum):
+    """What a network says of a call that it was asked to dial."""
+
+    RINGING = "ringing"
+    TALKING = "talking"  # answered and not over
+    ANSWERED = "answered"  # answered and over
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    GONE = "gone"  # it has no such call: never dialled, or over for so long that it has forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A dialled call: the key that ``originate`` was given, and what else is known of it.
+
+    ``call_ref`` is empty where the network's answer never came; ``since`` is when it was asked, UTC.
+    """
+
+    attempt_id: UUID
+    call_ref: str
+    to: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCall:
+    """What became of a call, and the network's name for it, where there is one."""
+
+    fate: CallFate
+    call_ref: str = ""
 
 
 class Gateway(Protocol):
@@ -136,11 +173,18 @@ class Gateway(Protocol):
 
     name: str
 
-    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
+    async def originate(
+        self, to: str, from_number: str, token: str, ring_timeout_s: float, attempt_id: UUID | None = None
+    ) -> str:
         """Dial ``to``; when the party answers, a leg with ``token`` comes in. Returns the call's reference.
 
-        Raises ``GatewayError`` when the network refuses or does not answer.
+        ``attempt_id`` marks a customer's call, which ``find`` can then say something about, and whose events
+        any process may be told. Raises ``GatewayError`` when the network refuses, and its sub-class
+        ``DialUnknownError`` where the network may have dialled all the same.
         """
+
+    async def find(self, sought: Sought) -> FoundCall:
+        """What became of a customer's call; raises ``GatewayError`` when the network does not answer."""
 
     async def transfer(self, call_ref: str, to: str) -> None:
         """Hand the call over to the number ``to`` and let go of it."""

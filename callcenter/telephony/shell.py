@@ -3,13 +3,31 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from callcenter.errors import ProtocolError
 from callcenter.telephony.port import CodecEvent, DialResult, Dtmf, LegSink, LegStarted, Mark
 
 DialListener = Callable[[str, DialResult], Awaitable[None]]
 """Told (reference of the token, result) when a dialled party did not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvent:
+    """What a network tells of a customer's call, perhaps twice, late or out of order.
+
+    ``event_id`` is the same when it is told again. ``result`` is set where the customer did not come.
+    """
+
+    attempt_id: UUID
+    reference: str
+    event_id: str
+    status: str
+    call_ref: str
+    result: DialResult | None
+
+
+AttemptListener = Callable[[AttemptEvent], Awaitable[None]]
 
 
 @dataclass(slots=True)

@@ -11,15 +11,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 from uuid import UUID
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, WSMsgType, encode_basic_auth, web
+from aiohttp import ClientSession, WSMsgType, web
 
 from callcenter import config
 from callcenter.errors import (
-    GatewayError,
     LegRefusedError,
     NotFoundError,
     OverloadedError,
@@ -29,9 +27,26 @@ from callcenter.errors import (
 from callcenter.media.frame import PacedBy
 from callcenter.telephony import twilio_signature
 from callcenter.telephony.handover import Handover
-from callcenter.telephony.port import Audio, DialResult, LegAcceptor, LegEnded, LegInfo, LegSink, LegStarted
-from callcenter.telephony.shell import DialListener, MediaCounters, deliver, reference_of
+from callcenter.telephony.port import (
+    Audio,
+    FoundCall,
+    LegAcceptor,
+    LegEnded,
+    LegInfo,
+    LegSink,
+    LegStarted,
+    Sought,
+)
+from callcenter.telephony.shell import (
+    AttemptEvent,
+    AttemptListener,
+    DialListener,
+    MediaCounters,
+    deliver,
+    reference_of,
+)
 from callcenter.telephony.twilio_codec import RecentPayloads, TwilioCodec
+from callcenter.telephony.twilio_rest import TwilioRest, dial_result
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +63,7 @@ VOICE_PATH = "/gateway/twilio/voice"
 MEDIA_PATH = "/gateway/twilio/media"
 STATUS_PATH = "/gateway/twilio/status"
 
-_DIAL_RESULTS = {
-    "busy": DialResult.BUSY,
-    "no-answer": DialResult.NO_ANSWER,
-    "canceled": DialResult.NO_ANSWER,
-    "failed": DialResult.FAILED,
-}
+CUSTOMER_EVENTS = ("initiated", "ringing", "answered", "completed")
 
 Announce = Callable[[str, str, str, str], Awaitable[str]]
 """(gateway, call_ref, from, to) -> the single-use token that the call's leg must carry."""
@@ -135,7 +145,8 @@ class TwilioLeg:
 class TwilioGateway:
     """The webhook, media and status routes, and the network's REST interface.
 
-    ``session`` is the HTTP client for REST; its lifetime belongs to the caller.
+    ``session`` is the HTTP client for REST; its lifetime belongs to the caller. ``on_attempt`` is told of
+    customers' calls. Without ``takes_callers`` only who was dialled from here comes in.
     """
 
     settings: config.Twilio
@@ -144,72 +155,64 @@ class TwilioGateway:
     accept: LegAcceptor
     announce: Announce
     on_dial_result: DialListener
+    on_attempt: AttemptListener
     handover: Handover
+    takes_callers: bool = True
     name: str = "twilio"
     counters: MediaCounters = field(default_factory=MediaCounters)
     _recent: RecentPayloads = field(default_factory=RecentPayloads)
+    _rest: TwilioRest = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rest = TwilioRest(self.settings, self.session)
 
     def routes(self) -> list[web.RouteDef]:
         """The HTTP routes to serve."""
-        return [
-            web.post(VOICE_PATH, self._voice),
-            web.get(MEDIA_PATH, self._media),
+        legs = [
             web.get(MEDIA_PATH + "/{node}", self._media_of_node),
             web.post(STATUS_PATH + "/{reference}", self._status),
+            web.post(STATUS_PATH + "/{reference}/{attempt}", self._attempt_status),
         ]
+        callers = [web.post(VOICE_PATH, self._voice), web.get(MEDIA_PATH, self._media)]
+        return [*callers, *legs] if self.takes_callers else legs
 
     # The network's REST interface.
 
-    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
-        """Dial ``to``; on answer the network opens a media WebSocket to this very process."""
+    async def originate(
+        self, to: str, from_number: str, token: str, ring_timeout_s: float, attempt_id: UUID | None = None
+    ) -> str:
+        """Dial ``to``; on answer the network opens a media WebSocket to this very process.
+
+        What becomes of a customer is told to any process, so that no news is lost with this one.
+        """
         stream = (
             f'<Stream url="{escape(self.urls.own_media)}">'
             f'<Parameter name="token" value="{escape(token)}"/></Stream>'
         )
+        status = f"{self.urls.node}{STATUS_PATH}/{reference_of(token)}"
+        if attempt_id is not None:
+            status = f"{self.urls.public}{STATUS_PATH}/{reference_of(token)}/{attempt_id}"
         form = [
             ("To", to),
             ("From", from_number or self.settings.from_number),
             ("Twiml", f"<Response><Connect>{stream}</Connect></Response>"),
             ("Timeout", str(max(1, round(ring_timeout_s)))),
-            ("StatusCallback", f"{self.urls.node}{STATUS_PATH}/{reference_of(token)}"),
-            ("StatusCallbackEvent", "completed"),
+            ("StatusCallback", status),
         ]
-        answer = await self._post("Calls.json", form)
-        sid = answer.get("sid")
-        if not isinstance(sid, str):
-            raise GatewayError("twilio: the answer to a new call holds no sid")
-        return sid
+        events = ("completed",) if attempt_id is None else CUSTOMER_EVENTS
+        return await self._rest.dial([*form, *(("StatusCallbackEvent", event) for event in events)])
+
+    async def find(self, sought: Sought) -> FoundCall:
+        """What became of a customer's call."""
+        return await self._rest.find(sought)
 
     async def transfer(self, call_ref: str, to: str) -> None:
         """Replace what the call does by dialling ``to``."""
-        twiml = f"<Response><Dial>{escape(to)}</Dial></Response>"
-        await self._post(_call_path(call_ref), [("Twiml", twiml)])
+        await self._rest.change(call_ref, [("Twiml", f"<Response><Dial>{escape(to)}</Dial></Response>")])
 
     async def hangup(self, call_ref: str) -> None:
         """End the call."""
-        await self._post(_call_path(call_ref), [("Status", "completed")], gone_is_fine=True)
-
-    async def _post(
-        self, path: str, form: list[tuple[str, str]], *, gone_is_fine: bool = False
-    ) -> dict[str, Any]:
-        settings = self.settings
-        url = f"{settings.api_url.rstrip('/')}/2010-04-01/Accounts/{settings.account_sid}/{path}"
-        auth = encode_basic_auth(settings.account_sid, settings.auth_token.get_secret_value())
-        timeout = ClientTimeout(total=settings.request_timeout_s)
-        try:
-            async with self.session.post(
-                url, data=form, headers={"Authorization": auth}, timeout=timeout
-            ) as response:
-                if response.status == 404 and gone_is_fine:
-                    return {}
-                if response.status >= 400:
-                    raise GatewayError(f"twilio: {path} was answered with status {response.status}")
-                answer = await response.json(content_type=None)
-        except TimeoutError:
-            raise GatewayError(f"twilio: no answer to {path} in {settings.request_timeout_s:g} s") from None
-        except (ClientError, ValueError) as error:
-            raise GatewayError(f"twilio: {path}: {type(error).__name__}") from error
-        return answer if isinstance(answer, dict) else {}
+        await self._rest.change(call_ref, [("Status", "completed")], gone_is_fine=True)
 
     # The network's webhooks.
 
@@ -235,10 +238,31 @@ class TwilioGateway:
         )
 
     async def _status(self, request: web.Request) -> web.Response:
-        form = await self._signed_form(request)
-        result = _DIAL_RESULTS.get(form.get("CallStatus", ""))
+        result = dial_result(await self._signed_form(request))
         if result is not None:
             await self.on_dial_result(request.match_info["reference"], result)
+        return web.Response(status=204)
+
+    async def _attempt_status(self, request: web.Request) -> web.Response:
+        form = await self._signed_form(request)
+        try:
+            attempt_id = UUID(request.match_info["attempt"])
+        except ValueError:
+            raise web.HTTPNotFound from None
+        status, number = form.get("CallStatus", ""), form.get("SequenceNumber", "")
+        event = AttemptEvent(
+            attempt_id,
+            request.match_info["reference"],
+            (number or status)[:MAX_SHOWN_CHARS],
+            status[:MAX_SHOWN_CHARS],
+            form.get("CallSid", ""),
+            dial_result(form),
+        )
+        try:
+            await self.on_attempt(event)
+        except StorageError:
+            # The network tells it again.
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from None
         return web.Response(status=204)
 
     async def _signed_form(self, request: web.Request) -> dict[str, str]:
@@ -361,11 +385,6 @@ class TwilioGateway:
 def _pairs_of(body: bytes) -> list[tuple[str, str]]:
     text = body.decode("utf-8", "replace")
     return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
-
-
-def _call_path(call_ref: str) -> str:
-    """Where a call is reached; what a gateway called it must not lead anywhere else."""
-    return f"Calls/{quote(call_ref, safe='')}.json"
 
 
 def _twiml(verbs: str) -> web.Response:

@@ -41,7 +41,8 @@ _SINCE = (
 _LAST = "SELECT coalesce(max(event_id), 0) FROM callcenter.event"
 
 _QUEUES = """
-SELECT queue AS name, count(*) AS waiting, min(entered_at) AS oldest_at
+SELECT queue AS name, count(*) FILTER (WHERE callback_id IS NULL) AS waiting,
+       min(entered_at) FILTER (WHERE callback_id IS NULL) AS oldest_at, count(callback_id) AS callbacks
 FROM callcenter.queue_entry WHERE NOT consult GROUP BY queue
 """
 _AGENT = """

@@ -60,10 +60,14 @@ class EstimatedWait(Answer):
 
 
 class QueueState(Answer):
-    """A waiting line now. ``oldest_at`` is when the one who waits longest came in."""
+    """A waiting line now. ``oldest_at`` is when the one who waits longest came in.
+
+    These are callers on the telephone; ``callbacks`` wait to be called back and keep a place.
+    """
 
     name: str
     waiting: int
+    callbacks: int
     longest_wait_s: Seconds
     oldest_at: Time | None
     estimated_wait: EstimatedWait | None
@@ -76,9 +80,13 @@ class QueueList(Answer):
 
 
 class QueueEntry(Answer):
-    """One caller in line; ``position`` counts from 1, ``offered_to`` are agents whose telephones ring."""
+    """One in line; ``position`` counts from 1, ``offered_to`` are agents whose telephones ring.
+
+    With ``callback_id`` it is no caller on the telephone but somebody who is to be called back.
+    """
 
     call_id: UUID
+    callback_id: UUID | None
     position: int
     priority: int
     entered_at: Time

@@ -141,6 +141,8 @@ class _Floor(Collector):
     def collect(self) -> Iterator[Metric]:
         waiting = {row["name"]: float(row["waiting"]) for row in self._standing.queues}
         yield _labelled("callcenter_waiting", "Callers who wait", "queue", waiting)
+        callbacks = {row["name"]: float(row["callbacks"]) for row in self._standing.queues}
+        yield _labelled("callcenter_callbacks_in_line", "Places kept for callbacks", "queue", callbacks)
         oldest = {
             row["name"]: (self._standing.now - row["oldest_at"]).total_seconds() if row["oldest_at"] else 0.0
             for row in self._standing.queues

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
+from callcenter.callbacks.desk import CallbackDesk
 from callcenter.config import Settings
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
@@ -75,6 +76,7 @@ class WebServices:
     node: str
     figures: Callable[[], ProcessFigures]
     now: Callable[[], datetime]
+    callbacks: CallbackDesk
     demo_token: str | None = None
 
 

@@ -37,7 +37,10 @@ def queue_rows(
     today: Mapping[str, DayFigures],
     waits: Mapping[str, Estimate],
 ) -> list[Row]:
-    """A row for each queue: its line (``waiting``, ``oldest_at``), estimate, day and agents."""
+    """A row for each queue: its line (``waiting``, ``oldest_at``, ``callbacks``), estimate, day and agents.
+
+    Those who keep a place for a callback are no callers who wait.
+    """
     # one pass over all pairs of agent and queue, of which there are many
     counts = Counter((queue, row["state"]) for row in agents for queue in row["queues"])
     return [
@@ -64,7 +67,11 @@ def totals(lines: Mapping[str, Row], agents: Sequence[Row], today: Mapping[str, 
 def _line(lines: Iterable[Row]) -> dict[str, Any]:
     lines = list(lines)
     since = [line["oldest_at"] for line in lines if line["oldest_at"] is not None]
-    return {"waiting": sum(line["waiting"] for line in lines), "oldest_at": min(since, default=None)}
+    return {
+        "waiting": sum(line["waiting"] for line in lines),
+        "oldest_at": min(since, default=None),
+        "callbacks": sum(line["callbacks"] for line in lines),
+    }
 
 
 def _wait(wait: Estimate | None) -> dict[str, Any] | None:

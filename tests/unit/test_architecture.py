@@ -38,7 +38,7 @@ MAY_IMPORT = {
 """Composition (``app``, ``speech``, ``cli``, ``demo``, ``processes`` and the like) may import all."""
 
 ONLY_IN = {
-    "asyncpg": ["callcenter/storage/", "callback/store.py"],
+    "asyncpg": ["callcenter/storage/", "callback/store/"],
     "aiohttp": [
         "callcenter/telephony/",
         "callcenter/web/",
@@ -68,8 +68,17 @@ PURE = [
     "callcenter/queueing.py",
     "callcenter/callback_settings.py",
     "callback/errors.py",
+    "callback/hours.py",
+    "callback/links.py",
+    "callback/numbers.py",
+    "callback/outcome.py",
+    "callback/policy.py",
     "callback/refusal.py",
+    "callback/rules.py",
+    "callback/slots.py",
+    "callcenter/callbacks/models.py",
     "callback/request.py",
+    "callback/search.py",
     "callback/state.py",
     "callcenter/timeline.py",
     "callcenter/contact.py",

@@ -47,7 +47,9 @@ CREATE TABLE callback.callback (
     erased_at      timestamptz,
     CHECK ((ended_at IS NOT NULL) = (state IN
         ('completed', 'cancelled', 'merged', 'exhausted', 'expired', 'rejected', 'failed'))),
-    CHECK ((lease_until IS NOT NULL) = (state IN
+    -- A worker answers for it from the claim to the end; who reconciles what another one left does, too.
+    CHECK ((lease_until IS NULL) = (worker IS NULL)),
+    CHECK (state = 'reconciling' OR (lease_until IS NOT NULL) = (state IN
         ('claimed', 'agent_reserved', 'agent_accepted', 'dialing', 'answered', 'confirming', 'waiting_agent',
          'bridged')))
 ) WITH (fillfactor = 70, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.05);
@@ -57,7 +59,10 @@ CREATE INDEX callback_number ON callback.callback (number, requested_at);
 CREATE INDEX callback_clock ON callback.callback (not_before)
     WHERE state IN ('queued', 'scheduled', 'retry_wait');
 CREATE INDEX callback_due ON callback.callback (queue, (-priority), arrived_at) WHERE state = 'due';
+CREATE INDEX callback_first ON callback.callback (queue, (-priority), arrived_at)
+    WHERE state = 'due' AND mode = 'customer_first';
 CREATE INDEX callback_lease ON callback.callback (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX callback_lost ON callback.callback (state_since) WHERE state = 'reconciling';
 CREATE INDEX callback_expiry ON callback.callback (expires_at) WHERE ended_at IS NULL;
 CREATE INDEX callback_slot ON callback.callback (queue, slot_start) WHERE slot_start IS NOT NULL;
 CREATE INDEX callback_requested ON callback.callback (requested_at);
@@ -134,26 +139,34 @@ CREATE TABLE callback.do_not_call (
 CREATE TABLE callback.webhook (
     name      text PRIMARY KEY,
     url       text NOT NULL,
-    steps     text[] NOT NULL DEFAULT '{}', -- empty: all
+    steps     text[] NOT NULL DEFAULT '{}', -- kinds of events; empty: all
     enabled   boolean NOT NULL DEFAULT true
 );
 CREATE TABLE callback.delivery (
     delivery_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id    bigint NOT NULL,
+    callback_id uuid NOT NULL REFERENCES callback.callback ON DELETE CASCADE,
     webhook     text NOT NULL REFERENCES callback.webhook ON DELETE CASCADE,
     state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
-    tries       integer NOT NULL DEFAULT 0,
+    tries       integer NOT NULL DEFAULT 0, -- begun ones; which of them may write what came of it
+    made_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     next_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_error  text NOT NULL DEFAULT '',
     done_at     timestamptz
 );
-CREATE INDEX delivery_pending ON callback.delivery (next_at) WHERE state = 'pending';
+CREATE INDEX delivery_pending ON callback.delivery (webhook, next_at) WHERE state = 'pending';
 CREATE INDEX delivery_dead ON callback.delivery (delivery_id) WHERE state = 'dead';
+CREATE INDEX delivery_done ON callback.delivery (done_at) WHERE done_at IS NOT NULL;
+CREATE INDEX delivery_callback ON callback.delivery (callback_id, webhook, delivery_id);
+-- What a change is called: by where it led or, where that is where it was, by what was done.
+CREATE FUNCTION callback.kind(step text, after text) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN step IN ('edited', 'moved', 'reassigned', 'expedited', 'erased') THEN step ELSE after END;
 CREATE FUNCTION callback.changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO callback.delivery (event_id, webhook)
-    SELECT s.event_id, w.name FROM stored AS s JOIN callback.webhook AS w
-        ON w.enabled AND (w.steps = '{}' OR s.step = ANY (w.steps));
+    INSERT INTO callback.delivery (event_id, callback_id, webhook)
+    SELECT s.event_id, s.callback_id, w.name FROM stored AS s JOIN callback.webhook AS w
+        ON w.enabled AND (w.steps = '{}' OR callback.kind(s.step, s.after) = ANY (w.steps))
+     ORDER BY s.event_id;
     IF FOUND THEN
         PERFORM pg_notify('callback_delivery', '');
     END IF;
@@ -170,6 +183,36 @@ CREATE TABLE callback.signing_key (
     key        bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- What customers fill in on their page, until it is granted; kept briefly. Codes prove who has the number.
+CREATE TABLE callcenter.callback_code (
+    key_hash        bytea PRIMARY KEY,          -- SHA-256 of the form's one-time key
+    wish            jsonb NOT NULL,             -- without the number once it is done
+    done            boolean NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at      timestamptz NOT NULL,
+    callback_id     uuid,                       -- what came of it
+    code_hash       bytea,                      -- of the newest code; null: none is good
+    code_expires_at timestamptz,
+    tries           integer NOT NULL DEFAULT 0, -- of the newest code
+    sent            integer NOT NULL DEFAULT 0,
+    sent_at         timestamptz,
+    proved          boolean NOT NULL DEFAULT false
+);
+CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
+
+-- How often a number and an address used the customers' page lately; neither can be read out of it.
+CREATE TABLE callcenter.callback_page_use (
+    use_hash bytea NOT NULL,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
+CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
+
+-- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
+ALTER TABLE callcenter.leg_token DROP CONSTRAINT leg_token_kind_check;
+ALTER TABLE callcenter.leg_token ADD CONSTRAINT leg_token_kind_check
+    CHECK (kind IN ('caller', 'agent', 'customer'));
 
 -- The line. A callback that waits, or is due, stands in it like a caller; it is nobody's call until a worker
 -- takes its turn. One that may not be dialled yet keeps its place and is passed over.
@@ -200,7 +243,10 @@ BEGIN
         IF NEW.state = 'due' THEN
             PERFORM pg_notify('acd', '');
         END IF;
-    ELSIF NEW.state NOT IN ('claimed', 'agent_reserved') THEN
+    ELSIF NEW.state IN ('claimed', 'agent_reserved') THEN
+        -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
+        UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
+    ELSE
         DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
     END IF;
     RETURN NULL;
@@ -213,6 +259,21 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
 
+-- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
+CREATE TABLE callcenter.queue_fallback (
+    queue    text PRIMARY KEY,
+    fallback text NOT NULL
+);
+CREATE FUNCTION callcenter.queue_removed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM callcenter.queue_fallback WHERE queue = OLD.name;
+    INSERT INTO callcenter.queue_fallback (queue, fallback)
+    SELECT OLD.name, OLD.settings #>> '{callback,fallback}' WHERE OLD.settings #>> '{callback,fallback}' <> '';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_removed AFTER DELETE ON callcenter.queue
+    FOR EACH ROW EXECUTE FUNCTION callcenter.queue_removed();
+
 -- The log. Every change of a callback is an event of the call center, too, linked by the chain.
 CREATE FUNCTION callcenter.callback_logged() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -222,8 +283,7 @@ BEGIN
     WITH logged AS (
         INSERT INTO callcenter.event (at, type, chain_id, queue, data)
         SELECT s.at,
-               'callback.' || CASE WHEN s.step IN ('edited', 'moved', 'reassigned', 'expedited', 'erased')
-                                   THEN s.step ELSE s.after END, c.chain_id, c.queue,
+               'callback.' || callback.kind(s.step, s.after), c.chain_id, c.queue,
                jsonb_strip_nulls(jsonb_build_object(
                    'callback', s.callback_id, 'from', s.before, 'to', s.after, 'by', s.by,
                    'cause', nullif(s.cause, ''), 'attempt', s.attempt_id)) || s.data

@@ -118,10 +118,12 @@ def _of(name: str, entries: Sequence[LineEntry]) -> list[LineEntry]:
 
 
 def _state(name: str, entries: Sequence[LineEntry], now: datetime, wait: Estimate | None) -> dict[str, Any]:
-    oldest_at = min((entry.entered_at for entry in entries), default=None)
+    live = [entry for entry in entries if entry.callback_id is None]
+    oldest_at = min((entry.entered_at for entry in live), default=None)
     return {
         "name": name,
-        "waiting": len(entries),
+        "waiting": len(live),
+        "callbacks": len(entries) - len(live),
         "oldest_at": oldest_at,
         "longest_wait_s": 0.0 if oldest_at is None else _age_s(oldest_at, now),
         "estimated_wait": None if wait is None else _estimated(wait),
@@ -137,6 +139,7 @@ def _estimated(wait: Estimate) -> floor_models.EstimatedWait | None:
 def _entry(entry: LineEntry, now: datetime) -> floor_models.QueueEntry:
     return floor_models.QueueEntry(
         call_id=entry.call_id,
+        callback_id=entry.callback_id,
         position=entry.position,
         priority=entry.priority,
         entered_at=entry.entered_at,

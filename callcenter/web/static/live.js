@@ -62,6 +62,7 @@ function reconcile(parent, rows, key, make, fill) {
 function fillQueue(node, row) {
   put(node, "name", row.name);
   put(node, "waiting", row.waiting);
+  put(node, "callbacks", row.callbacks);
   since(node, row.oldest_at);
   put(node, "wait_text", waitText(row));
   put(node, "level_text", levelText(row.today));

@@ -1,5 +1,6 @@
 """A call center's rows: agents and callers on a fresh database."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,25 @@ from callcenter.queueing import SkillTree
 from callcenter.storage.agents import AgentRecord, Agents
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import Offer, Place, QueueLine
+
+_numbers = itertools.count(100)
+
+CALLBACK = """
+INSERT INTO callback.callback
+       (callback_id, queue, number, source, mode, state, arrived_at, not_before, expires_at, promised_from,
+        promised_until, zone, priority, chain_id, attempts_max, lease_until)
+VALUES ($1, $2, $6, 'ivr', 'agent_first', $5, now() - make_interval(secs => $4), now(),
+        now() + interval '1 hour', now(), now(), 'UTC', $3, $1, 3,
+        CASE WHEN $5 = 'claimed' THEN now() + interval '30 s' END)
+RETURNING callback_id
+"""
+BECOMES = """
+UPDATE callback.callback SET state = $2,
+    lease_until = CASE WHEN $2 IN ('claimed', 'agent_reserved', 'agent_accepted', 'dialing')
+                       THEN now() + interval '30 s' END,
+    ended_at = CASE WHEN $2 = 'cancelled' THEN now() END
+WHERE callback_id = $1
+"""
 
 
 @dataclass
@@ -49,6 +69,19 @@ class Center:
         place = await self.line.enter(call_id, self.node_id, config.Queue(name=queue, **limits), priority)
         assert isinstance(place, Place)
         return call_id
+
+    async def callback(
+        self, queue: str = "sales", priority: int = 0, *, age_s: float = 0, state: str = "due"
+    ) -> UUID:
+        """Somebody who came ``age_s`` ago and is to be called back."""
+        callback_id: UUID = await self.database.fetchval(
+            CALLBACK, uuid4(), queue, priority, float(age_s), state, f"+1202555{next(_numbers):04d}"
+        )
+        return callback_id
+
+    async def becomes(self, callback_id: UUID, state: str) -> None:
+        """Move a callback, as whoever answers for it does."""
+        await self.database.execute(BECOMES, callback_id, state)
 
     async def match(self) -> Offer | None:
         """The next offer, where one can be made."""

@@ -1,8 +1,7 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
@@ -18,49 +17,15 @@ from callcenter.storage.agents import Agents
 from callcenter.storage.listener import Listener
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine, Round
+from support.acd import SALES, Node, a_node, soon
 
 E = AgentEvent
-SALES = config.Queue(name="sales")
-
-
-@dataclass
-class Node:
-    """A service process, as far as the ACD is concerned."""
-
-    node_id: UUID
-    database: Database
-    dispatcher: Dispatcher
-
-    def wait(self, queue: config.Queue = SALES, priority: int = 0, call_id: UUID | None = None) -> Any:
-        return self.dispatcher.wait(call_id or uuid4(), queue, priority)
-
-
-@asynccontextmanager
-async def a_node(url: str, **options: Any) -> AsyncIterator[Node]:
-    node_id = uuid4()
-    async with (
-        Database.connect(url, pool_size=4) as database,
-        Listener(database) as listener,
-        Dispatcher(QueueLine(database), Agents(database), listener, node_id, **options) as dispatcher,
-    ):
-        await listener.settled()
-        yield Node(node_id, database, dispatcher)
 
 
 @pytest.fixture
 async def node(database_url: str) -> AsyncIterator[Node]:
     async with a_node(database_url) as one:
         yield one
-
-
-async def soon(true: Callable[[], Any], within_s: float = 5) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(within_s):
-        while True:
-            outcome = true()
-            if await outcome if asyncio.iscoroutine(outcome) else outcome:
-                return
-            await asyncio.sleep(0.01)
 
 
 async def in_state(center: Any, agent_id: str, state: str) -> bool:

@@ -271,7 +271,7 @@ async def test_leaving_after_an_acceptance_that_was_never_confirmed(center: Any)
     await center.line.accept(offer)
     await center.line.leave(call_id)
     assert (await center.state("ada"))[0] == "talking"
-    await center.line.leave(call_id, offer)
+    await center.line.leave(call_id, [offer])
     assert (await center.state("ada"))[0] == "available"
 
 

@@ -108,6 +108,22 @@ async def test_the_formula_on_rows(center: Any, waits: WaitTimes) -> None:
     assert first != second
 
 
+async def test_callbacks_ahead_are_waited_for_and_do_not_hang_up(center: Any, waits: WaitTimes) -> None:
+    for _ in range(10):
+        await contact(center.database, service_s=100, ring_s=5)
+    await stay(center.database, "sales", "abandoned", 400)
+    await busy(center, "ann")
+    await center.callback(age_s=20)
+    await center.callback(age_s=20, state="retry_wait")
+    await center.callback(age_s=-20)
+    await center.caller()
+    (place,) = [entry for entry in await center.line.entries("sales") if entry.callback_id is None]
+    assert place.position == 3
+    made = await waits.of_caller("sales", 0, place.position, place.entered_at)
+    # One agent every 100 s, and nobody of those ahead gives up.
+    assert made.mean_s == pytest.approx(100 + 100 + 100 + 5, rel=1e-3)
+
+
 async def test_who_is_rung_is_not_ahead_and_who_will_leave_is_not_counted_on(
     center: Any, waits: WaitTimes
 ) -> None:

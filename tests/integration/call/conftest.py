@@ -23,6 +23,7 @@ from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
+from callcenter.callbacks.opening import open_callbacks
 from callcenter.events import Event, EventType
 from callcenter.flows import load_flow
 from callcenter.lookup import Lookups
@@ -316,6 +317,9 @@ async def _open(
     rows = QueueRows(database)
     await rows.sync(settings.queues)
     queues = await enter(Queues(rows, listener))
+    waits = await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({})))
+    closures = await enter(ClosureBoard(Closures(database), listener))
+    line = QueueLine(database)
     services = CallServices(
         node_id=node_id,
         settings=settings,
@@ -338,11 +342,12 @@ async def _open(
         recognizer=recognizer,
         confirmer=confirmer,
         partials=await enter(Partials(Messages(database))),
-        waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+        waits=waits,
         wait_estimates=WaitEstimates(database),
         look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
-        closures=await enter(ClosureBoard(Closures(database), listener)),
+        closures=closures,
         history=History(database),
+        callbacks=open_callbacks(database, queues, line, settings, waits, closures, clock.now),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept

@@ -78,7 +78,7 @@ async def test_a_path_cannot_forge_a_line_of_the_log(
 ) -> None:
     settings = config.Twilio(enabled=True, account_sid="AC1", auth_token=SecretStr("secret"))
     urls = Urls("http://127.0.0.1", "http://127.0.0.1", uuid4())
-    gateway = TwilioGateway(settings, urls, session, nobody, nobody, nobody, handover)
+    gateway = TwilioGateway(settings, urls, session, nobody, nobody, nobody, nobody, handover)
     application = web.Application()
     application.add_routes(gateway.routes())
     caplog.set_level(logging.WARNING, "callcenter.telephony.twilio")
@@ -105,6 +105,6 @@ async def test_the_name_of_a_call_leads_to_no_other_address(
             account_sid="AC1", auth_token=SecretStr("secret"), api_url=str(server.make_url(""))
         )
         urls = Urls("http://127.0.0.1", "http://127.0.0.1", uuid4())
-        gateway = TwilioGateway(settings, urls, session, nobody, nobody, nobody, handover)
+        gateway = TwilioGateway(settings, urls, session, nobody, nobody, nobody, nobody, handover)
         await gateway.transfer("../../AC2/Calls/CA1?x", "+12025550142")
     assert asked == ["/2010-04-01/Accounts/AC1/Calls/..%2F..%2FAC2%2FCalls%2FCA1%3Fx.json"]

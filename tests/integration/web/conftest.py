@@ -16,6 +16,7 @@ from playwright.async_api import Browser, async_playwright
 from callcenter.acd.matcher import Matcher
 from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
+from callcenter.callbacks.opening import open_callbacks
 from callcenter.config import Agent, Metrics, Queue, Settings
 from callcenter.errors import NotFoundError, TransitionError
 from callcenter.events import Event, EventType
@@ -24,6 +25,7 @@ from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.clock import DatabaseClock
+from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
@@ -220,6 +222,8 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         for role, agent in (("agent", "ann"), ("supervisor", None), ("admin", None)):
             await users.add(role, role=role, agent_id=agent)
             tokens[role] = await users.issue_token(role)
+        waits = await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({})))
+        closures = await enter(ClosureBoard(Closures(database), listener))
         control, ready = RecordedControl(), {"model": True}
         services = WebServices(
             settings=SETTINGS,
@@ -233,7 +237,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             queues=queues,
             queue_rows=rows,
             reports=Reports(database),
-            waits=await enter(WaitTimes(WaitEstimates(database), queues, SkillTree({}))),
+            waits=waits,
             wait_estimates=WaitEstimates(database),
             users=users,
             hub=hub,
@@ -242,6 +246,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             node="here",
             figures=lambda: ProcessFigures(calls=3, frames_in=250, audio_dropped_seconds=0.04),
             now=clock.now,
+            callbacks=open_callbacks(database, queues, line, SETTINGS, waits, closures, clock.now).desk,
             demo_token=tokens[demo_token[0]] if demo_token else None,
         )
         runner = web.AppRunner(build_app(services), access_log_class=AccessLog, shutdown_timeout=2)

@@ -1,9 +1,12 @@
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from callcenter.acd.presence import AgentEvent
 from callcenter.acd.roster import Roster
+from callcenter.storage.pool import Database
+from callcenter.web.feed import LiveFeed
 
 AGENTS = "/api/v1/agents"
 ANN = {"name": "Ann Other", "gateway": "twilio", "address": "+15125550101", "queues": ["support"]}
@@ -130,6 +133,29 @@ async def test_queues(site: Any) -> None:
     ]
     assert queue["longest_wait_s"] == queue["entries"][0]["wait_s"] > 0
     assert (await site.get("/api/v1/queues/nowhere"))[0] == 404
+
+
+async def test_callbacks_in_line_are_no_callers_who_wait(site: Any, database: Database) -> None:
+    callback_id = uuid4()
+    await database.execute(
+        "INSERT INTO callback.callback (callback_id, queue, number, source, mode, state, arrived_at,"
+        " not_before, expires_at, promised_from, promised_until, zone, chain_id, attempts_max)"
+        " VALUES ($1, 'sales', '+12025550142', 'ivr', 'agent_first', 'queued', now() - interval '1 hour',"
+        " now(), now(), now(), now(), 'UTC', $1, 3)",
+        callback_id,
+    )
+    first = await site.floor.start()
+    await site.floor.queued(first)
+    _, queue = await site.get("/api/v1/queues/sales")
+    assert (queue["waiting"], queue["callbacks"]) == (1, 1)
+    assert queue["longest_wait_s"] < 60
+    assert [(entry["callback_id"], entry["position"]) for entry in queue["entries"]] == [
+        (str(callback_id), 1),
+        (None, 2),
+    ]
+    standing = await LiveFeed(database, lambda: ["sales"]).standing()
+    (row,) = standing.queues
+    assert (row["waiting"], row["callbacks"], row["oldest_at"]) == (1, 1, standing.totals["oldest_at"])
 
 
 async def test_a_report(site: Any) -> None:

@@ -156,4 +156,8 @@ def test_a_wrong_answer_would_be_noticed(document: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         check(document, "CallPage", {"calls": [{}], "next_cursor": None})
     with pytest.raises(ValidationError):
-        check(document, "QueueState", {"name": "x", "waiting": -1, "longest_wait_s": 0, "oldest_at": None})
+        check(
+            document,
+            "QueueState",
+            {"name": "x", "waiting": -1, "callbacks": 0, "longest_wait_s": 0, "oldest_at": None},
+        )

@@ -55,12 +55,13 @@ def test_a_queue_with_its_day_and_its_agents() -> None:
     agents = [agent("a1", "talking"), agent("a2", "offline"), agent("a3", "available", "sales", "support")]
     state = standing(
         agents=agents,
-        lines={"sales": {"waiting": 3, "oldest_at": NOON}},
+        lines={"sales": {"waiting": 3, "oldest_at": NOON, "callbacks": 2}},
         today={"sales": DayFigures(10, 7, 2, 1, 6), "night": DayFigures(1, 0, 1, 0, 0)},
         waits={"sales": Estimate(Method.FORMULA, 29.2, 90.0), "support": UNAVAILABLE},
     )
     sales, support = state.queues
-    assert (sales["waiting"], sales["oldest_at"]) == (3, NOON)
+    assert (sales["waiting"], sales["oldest_at"], sales["callbacks"]) == (3, NOON, 2)
+    assert state.totals["callbacks"] == 2
     assert sales["estimated_wait"] == {"method": "formula", "p50_s": 30, "p90_s": 90}
     assert sales["today"] == {
         "offered": 10,
@@ -86,7 +87,9 @@ def test_a_small_state_is_always_told_as_a_whole() -> None:
     board = shown(boards, SUE, standing())
     told = board.version
     assert json.loads(board.message(None))["type"] == "state"
-    board = shown(boards, SUE, standing(5, lines={"sales": {"waiting": 1, "oldest_at": NOON}}))
+    board = shown(
+        boards, SUE, standing(5, lines={"sales": {"waiting": 1, "oldest_at": NOON, "callbacks": 0}})
+    )
     assert board.version != told
     message = json.loads(board.message(told))
     assert (message["type"], message["queues"][0]["waiting"]) == ("state", 1)
@@ -95,7 +98,7 @@ def test_a_small_state_is_always_told_as_a_whole() -> None:
 
 def test_time_alone_is_no_news_but_who_comes_later_is_told_the_time() -> None:
     boards = Boards()
-    lines = {"sales": {"waiting": 1, "oldest_at": NOON}}
+    lines = {"sales": {"waiting": 1, "oldest_at": NOON, "callbacks": 0}}
     told = shown(boards, SUE, standing(1, lines=lines)).version
     board = shown(boards, SUE, standing(60, lines=lines))
     assert board.version == told

@@ -1,0 +1,155 @@
+"""What the settings of queues mean to their callbacks; the one place where settings become rules."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+from callback.hours import ALWAYS, MINUTES_OF_DAY, Calendar, Dialling, Period
+from callback.numbers import NumberRules
+from callback.request import Mode
+from callback.rules import AtClose, RetryRules, Rules, SlotRules
+from callcenter.acd.queues import Queues
+from callcenter.callback_settings import CallbackRules, Callbacks
+from callcenter.config import Settings
+from callcenter.queueing import Queue, needs_of
+from callcenter.storage.closures import Closure
+
+BACK = timedelta(days=8)
+AHEAD = timedelta(days=100)
+"""How far the opening hours are known: beyond the last slot that any settings allow."""
+
+GONE = Rules(accept=False, process=False)
+"""Of a queue that does not exist any more: nothing is taken, nobody is dialled."""
+
+
+class ClosedQueues(Protocol):
+    """Which queues somebody has closed for the moment."""
+
+    def of_queue(self, queue: str, now: datetime) -> Closure | None:
+        """The closure that holds for a queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    queue: Queue
+    day: datetime
+    closure: Closure | None
+    rules: Rules
+
+
+class RuleBook:
+    """The rules of each queue as they are now."""
+
+    def __init__(
+        self, queues: Queues, settings: Settings, closures: ClosedQueues, now: Callable[[], datetime]
+    ) -> None:
+        self._queues = queues
+        self._settings = settings
+        self._closures = closures
+        self._now = now
+        self._known: dict[str, _Known] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The queues that there are."""
+        return self._queues.names
+
+    def queue(self, name: str) -> Queue:
+        """The queue itself; raises ``NotFoundError``."""
+        return self._queues.get(name)
+
+    def of(self, name: str) -> Rules:
+        """How a queue calls back; ``GONE`` for one that does not exist."""
+        queue = self._queues.find(name)
+        if queue is None:
+            self._known.pop(name, None)
+            return GONE
+        now = self._now()
+        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        closure = self._closures.of_queue(name, now)
+        known = self._known.get(name)
+        if known is None or (known.queue, known.day, known.closure) != (queue, day, closure):
+            known = _Known(queue, day, closure, rules_of(queue.callback, self._settings, day, closure))
+            self._known[name] = known
+        return known.rules
+
+
+def rules_of(
+    settings: CallbackRules, whole: Settings, day: datetime, closure: Closure | None = None
+) -> Rules:
+    """What the settings of a queue mean around ``day``."""
+    zone = zone_of(settings, whole)
+    return Rules(
+        mode=Mode(settings.mode),
+        accept=settings.enabled and settings.accept,
+        process=settings.process,
+        calendar=_calendar(settings, day, closure),
+        dialling=Dialling(_minute(settings.dial_from), _minute(settings.dial_until)),
+        numbers=number_rules(settings, whole.callbacks),
+        slots=SlotRules(**settings.slots.model_dump(), zone=zone),
+        retry=RetryRules(**settings.retry.model_dump()),
+        zone=zone,
+        offer_after_s=settings.offer_after_s,
+        key=settings.key,
+        attempts=settings.attempts,
+        ring_s=settings.ring_s,
+        earliest_s=settings.earliest_s,
+        pacing=settings.pacing,
+        detect_machine=settings.machine.detect,
+        machine=_machine(settings),
+        machine_message=settings.machine.message,
+        confirm_key=settings.confirm_key,
+        confirm_s=settings.confirm_s,
+        snooze_s=settings.snooze_s,
+        stop_before_close_s=settings.stop_before_close_s,
+        at_close=AtClose(settings.at_close),
+        max_pending=settings.max_pending,
+        max_wait_s=settings.max_wait_s,
+        wait_cap_s=settings.wait_cap_s,
+        owner_wait_s=settings.owner_wait_s,
+        owner_absent=settings.owner_absent,
+        from_number=settings.from_number,
+    )
+
+
+def needs(queue: Queue, skills: Mapping[str, int]) -> str:
+    """What a callback of the queue needs of an agent, as the line keeps it."""
+    return json.dumps(needs_of(queue, skills))
+
+
+def zone_of(settings: CallbackRules, whole: Settings) -> str:
+    """The queue's time zone: its own, else that of its opening hours, else that of the reports."""
+    return settings.zone or (settings.plan.zone if settings.plan else whole.metrics.timezone)
+
+
+def number_rules(settings: CallbackRules, callbacks: Callbacks) -> NumberRules:
+    """Which numbers a queue calls."""
+    return NumberRules(
+        region=settings.region,
+        regions=frozenset(settings.regions),
+        own=frozenset(callbacks.own_numbers),
+        refused=tuple(callbacks.refused),
+    )
+
+
+def _machine(settings: CallbackRules) -> Literal["retry", "message_retry", "message_complete"]:
+    """Without a message there is none to leave."""
+    return settings.machine.then if settings.machine.message else "retry"
+
+
+def _calendar(settings: CallbackRules, day: datetime, closure: Closure | None) -> Calendar:
+    calendar = ALWAYS
+    if settings.plan is not None:
+        opened = settings.plan.periods(day - BACK, day + AHEAD)
+        calendar = Calendar(tuple(Period(start, end) for start, end in opened))
+    if closure is None:
+        return calendar
+    until = closure.until or datetime.max.replace(tzinfo=UTC)
+    return calendar.without(Period(closure.since, until))
+
+
+def _minute(clock: str) -> int:
+    hour, _, minute = clock.partition(":")
+    return min(int(hour) * 60 + int(minute), MINUTES_OF_DAY)

@@ -1,0 +1,1 @@
+"""What customers see: texts and dates in their language, their forms, the codes that prove a number."""

@@ -1,0 +1,30 @@
+"""How often a number and an address may ask."""
+
+from aiohttp import web
+
+from callcenter.callback_settings import Page
+from callcenter.callbacks.desk import CallbackDesk
+from callcenter.storage.page_codes import PageUses, use_hash
+from callcenter.web.customer import address
+from callcenter.web.customer.drawing import TooManyError
+
+
+class Limits:
+    """Counted in the database, so that all processes agree."""
+
+    def __init__(self, settings: Page, desk: CallbackDesk, uses: PageUses) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._uses = uses
+        self._trusted = address.networks(settings.trusted_proxies)
+
+    async def count(self, request: web.Request, number: str) -> None:
+        """One more request of this number and this address; raises ``TooManyError``."""
+        forwarded_for = request.headers.getall("X-Forwarded-For", [])
+        asking = address.client(request.remote or "", forwarded_for, self._trusted)
+        secret = await self._desk.code_key()
+        if not await self._uses.allow(
+            (use_hash("number", number, secret), self._settings.per_number_hour),
+            (use_hash("address", asking, secret), self._settings.per_address_hour),
+        ):
+            raise TooManyError
