@@ -7,6 +7,7 @@ from typing import Any
 
 from callcenter.demo.api import Day
 from callcenter.demo.compare import Compared, compare
+from callcenter.demo.naming import lived
 from callcenter.demo.transcript import CallTranscript, fully_said, transcript
 from callcenter.simulator.calls import NetworkFigures
 from callcenter.simulator.truth import Truth
@@ -85,9 +86,9 @@ class Results:
 def conclude(run: Run, day: Day, truth: Truth) -> Results:
     """Hold the service's day against the truth."""
     texts = [
-        transcript(call, day.calls[call.number], day.segments[call.number])
-        for call in truth.calls
-        if fully_said(call) and call.number in day.calls
+        transcript(call, day.calls[name], day.segments[name])
+        for name, call in lived(truth).items()
+        if fully_said(call) and name in day.calls
     ]
     return Results(run, day.report, truth, compare(day.report, day.calls, truth), texts)
 

@@ -241,6 +241,11 @@ class Truth:
     callbacks: list[CallbackTruth] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def talks(self) -> list[CallTruth]:
+        """The calls by which customers were called back and picked up."""
+        return [talk for wish in self.callbacks for talk in wish.talks]
+
     def note(self, problem: str) -> None:
         """Remember what went wrong; the same problem once."""
         if problem not in self.problems:

@@ -21,7 +21,9 @@ AGENTS = {name: agent(number, name) for number, name in enumerate(QUEUES)}
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Program]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    path = tmp_path_factory.mktemp("flows") / "flow.yaml"
+    path.write_text(flow(list(QUEUES)))
     machine = {"detect": True, "then": "message_retry"}
     made = settings(
         queue("sales"),
@@ -31,7 +33,7 @@ def service() -> Iterator[Program]:
         agents=list(AGENTS.values()),
         gateway_port=GATEWAY_PORT,
     )
-    with running(**made, flow=flow(list(QUEUES))) as program:
+    with running(**made, routes=[{"number": "*", "flow": str(path)}]) as program:
         yield program
 
 

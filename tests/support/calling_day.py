@@ -25,6 +25,7 @@ TURNS = (
     PlannedTurn(Turn(Speaker.AGENT, "Hello."), 0.4),
     PlannedTurn(Turn(Speaker.CALLER, "It does not work."), 0.3),
 )
+SOON = dict.fromkeys(("busy_s", "no_answer_s", "failed_s", "machine_s", "not_confirmed_s"), 1)
 CALLBACK = {
     "enabled": True,
     "offer_after_s": 600,
