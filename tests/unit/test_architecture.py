@@ -72,6 +72,7 @@ PURE = [
     "callback/links.py",
     "callback/numbers.py",
     "callback/outcome.py",
+    "callback/options.py",
     "callback/policy.py",
     "callback/refusal.py",
     "callback/rules.py",
