@@ -24,7 +24,8 @@ _AT_REST = ("callcenter_calls", "callcenter_events_pending")
 class Day:
     """What the service knows: its report, and by name (``naming``) each call, with what was said to the
     IVR (``spoken``, the names that the log has for it) and how it was ``handed`` over, and its transcript.
-    Of the calls to customers those that reached them. ``callbacks`` are all wishes to be called back.
+    Of the calls to customers those that reached them. ``callbacks`` are all wishes to be called
+    back, with their attempts.
     """
 
     report: dict[str, Any]
@@ -72,7 +73,11 @@ class ServiceReader:
             told = {"spoken": spoken(events), "handed": handed(events)}
             calls[name] = {**await self._json(path), **told}
             segments[name] = (await self._json(f"{path}/transcript"))["segments"]
-        return Day(report, calls, segments, await self._pages("/api/v1/callbacks", "callbacks", {}))
+        return Day(report, calls, segments, await self._callbacks())
+
+    async def _callbacks(self) -> list[dict[str, Any]]:
+        wishes = await self._pages("/api/v1/callbacks", "callbacks", {})
+        return [await self._json(f"/api/v1/callbacks/{wish['callback_id']}") for wish in wishes]
 
     async def quality(self, since: datetime, until: datetime) -> dict[str, Any]:
         """The report on quality of [since, until)."""

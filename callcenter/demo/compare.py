@@ -33,7 +33,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One figure from both sides. ``scope`` is ``day``, ``queue NAME``, ``agent NAME`` or ``call NUMBER``."""
+    """One figure from both sides. ``scope`` is ``day``, else queue, agent, call or callback with its name."""
 
     scope: str
     name: str

@@ -53,8 +53,8 @@ def kept(program: Program, wish: CallbackTruth) -> dict[str, Any]:
 
 def results(program: Program, wish: CallbackTruth) -> list[str]:
     """What the service says of its attempts."""
-    found = program.api("GET", f"/callbacks/{kept(program, wish)['callback_id']}/attempts")
-    return [attempt["result"] for attempt in found["attempts"]]
+    found = program.api("GET", f"/callbacks/{kept(program, wish)['callback_id']}")
+    return [attempt["result"] for attempt in found["attempts_made"]]
 
 
 async def test_the_agent_first_and_then_the_customer(service: Program) -> None:

@@ -127,8 +127,7 @@ async def live(
 def wish_of(truth: Truth) -> CallbackTruth:
     """The only callback; nothing went wrong with it."""
     (wish,) = truth.callbacks
-    problems = [problem for call in truth.calls for problem in call.problems]
-    assert (truth.problems, problems, wish.problems, wish.duplicates) == ([], [], [], [])
+    assert truth.everything_wrong == []
     return wish
 
 
