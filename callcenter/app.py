@@ -33,12 +33,13 @@ from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.process_figures import figures_of
 from callcenter.queueing import SkillTree
 from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
 from callcenter.reports.rollups import Rollups
 from callcenter.reports.talk_store import TalkStore
-from callcenter.speech import Speech, open_speech, speech_stats
+from callcenter.speech import Speech, open_speech
 from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.history import History
@@ -56,9 +57,9 @@ from callcenter.telephony.twilio import TwilioGateway, Urls
 from callcenter.web.access_log import AccessLog
 from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
-from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app
 from callcenter.web.server_log import server_logger
+from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -298,6 +299,7 @@ async def _open_web(
     hub = LiveHub(LiveFeed(database, lambda: stores.queues.names, settings.metrics, estimates))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
+    webhooks = await open_webhooks(stack, stores, services)
     return build_app(
         WebServices(
             settings=settings,
@@ -321,7 +323,9 @@ async def _open_web(
                 "accepting_calls": not supervisor.draining,
             },
             node=str(services.node_id),
-            figures=lambda: _figures(stores, services, supervisor, gateways),
+            figures=lambda: figures_of(
+                stores, services, supervisor, gateways.counters, gateways.handover.given, webhooks
+            ),
             now=services.now,
             callbacks=services.callbacks.desk,
             demo_token=demo_token,
@@ -346,43 +350,6 @@ async def _listen(
     assert server is not None
     handover.receive("http", server)
     await web.SockSite(runner, sock, backlog=places.BACKLOG).start()
-
-
-def _figures(
-    stores: Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
-) -> ProcessFigures:
-    log_, media = stores.events.stats, gateways.counters
-    speech, retried = speech_stats(services.recognizer)
-    return ProcessFigures(
-        calls=supervisor.calls,
-        legs=supervisor.legs,
-        legs_handed_over=gateways.handover.given,
-        frames_in=sum(one.frames_in for one in media),
-        frames_out=sum(one.frames_out for one in media),
-        frames_dropped=sum(one.dropped for one in media),
-        audio_dropped_seconds=supervisor.losses.dropped_ms / 1000,
-        audio_skipped_seconds=supervisor.losses.skipped_ms / 1000,
-        refusals=sum(one.refused for one in media),
-        protocol_errors=sum(one.protocol_errors for one in media),
-        events_stored=log_.stored,
-        events_pending=log_.pending,
-        events_lost=log_.lost,
-        events_rejected=log_.rejected,
-        speech_waiting=speech.waiting,
-        speech_put_off=speech.put_off,
-        speech_rung=speech.rung,
-        speech_recognized=speech.done,
-        speech_failed=speech.failed,
-        speech_retries=speech.retries,
-        speech_replicas_lost=retried,
-        speech_partials_shed=speech.partials_shed,
-        speech_partials_dropped=services.partials.dropped,
-        speech_words_later=speech.words_later,
-        speech_finals_later=speech.finals_later,
-        speech_batches=speech.batches,
-        speech_rows=speech.rows,
-        speech_busy_seconds=speech.busy_s,
-    )
 
 
 # What goes on beside the calls.

@@ -63,6 +63,9 @@ class ProcessFigures:
     speech_batches: float = _counter("Batches that the model took")
     speech_rows: float = _counter("Utterances in these batches")
     speech_busy_seconds: float = _counter("Time that the model's workers spent on them")
+    webhooks_delivered: float = _counter("Messages that webhooks have received")
+    webhooks_failed: float = _counter("Tries to tell a webhook that failed")
+    webhooks_dead: float = _counter("Messages to webhooks that were given up")
 
 
 @dataclass(frozen=True, slots=True)
