@@ -7,7 +7,7 @@ from typing import Any
 from callcenter.simulator.callback_plan import CallbackPlan
 from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.dialogue import Speaker, Turn
-from callcenter.simulator.run import Simulation
+from callcenter.simulator.run import Simulation, show_nothing
 from callcenter.simulator.scenario import (
     DIALLED,
     AgentPlan,
@@ -18,6 +18,7 @@ from callcenter.simulator.scenario import (
 )
 from callcenter.simulator.truth import Truth
 from callcenter.simulator.voices import Voice
+from callcenter.simulator.world import Show
 from support.program import ACCOUNT_SID, AUTH_TOKEN, Program, free_port
 
 VOICE = Voice("en-us", 190, 50, 50, 0)
@@ -112,14 +113,15 @@ async def live(
     gateway_port: int,
     deadline_s: float = 30,
     lingers_s: float = 0.5,
+    show: Show = show_nothing,
 ) -> Truth:
-    """Let them all live, against the running installation."""
+    """Let them all live, against the running installation; ``show`` is told what happens."""
     callers = tuple(one for one in people if isinstance(one, CallerPlan))
     agents = tuple(one for one in people if isinstance(one, AgentPlan))
     scenario = Scenario(callers, agents, deadline_s=deadline_s, lingers_s=lingers_s)
     token = await asyncio.to_thread(program.sign_in)
     async with Simulation(
-        scenario, program.url, token, ACCOUNT_SID, AUTH_TOKEN, gateway_port=gateway_port
+        scenario, program.url, token, ACCOUNT_SID, AUTH_TOKEN, gateway_port=gateway_port, show=show
     ) as simulation:
         return await simulation.run()
 
