@@ -24,7 +24,11 @@ AGENTS = {name: agent(number, name) for number, name in enumerate(QUEUES)}
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     path = tmp_path_factory.mktemp("flows") / "flow.yaml"
     path.write_text(flow(list(QUEUES)))
-    machine = {"detect": True, "then": "message_retry"}
+    machine = {
+        "detect": True,
+        "then": "message_retry",
+        "message": "You asked us to call you back. We will try again.",
+    }
     made = settings(
         queue("sales"),
         queue("desk", mode="customer_first"),

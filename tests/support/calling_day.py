@@ -128,8 +128,8 @@ async def live(
 
 def wish_of(truth: Truth) -> CallbackTruth:
     """The only callback; nothing went wrong with it."""
+    assert truth.everything_wrong == [], truth.everything_wrong
     (wish,) = truth.callbacks
-    assert truth.everything_wrong == []
     return wish
 
 
