@@ -1,31 +1,30 @@
-"""What a process reports of itself, gathered from its parts."""
-
-from collections.abc import Sequence
+"""What a process reports of itself on ``/metrics``, read from its parts."""
 
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
+from callcenter.callback_work import CallbackWork
+from callcenter.gateways import Gateways
 from callcenter.speech import speech_stats
 from callcenter.stores import Stores
-from callcenter.telephony.shell import MediaCounters
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.webhook_sender import WebhookStats
 
 
-def figures_of(
+def process_figures(
     stores: Stores,
     services: CallServices,
     supervisor: CallSupervisor,
-    media: Sequence[MediaCounters],
-    handed_over: int,
+    gateways: Gateways,
+    work: CallbackWork | None,
     webhooks: WebhookStats,
 ) -> ProcessFigures:
-    """The figures now; ``handed_over`` are legs that belong to other processes."""
-    log_ = stores.events.stats
+    """The figures as of now; without ``work`` no callbacks are carried here."""
+    log, media = stores.events.stats, gateways.counters
     speech, retried = speech_stats(services.recognizer)
     return ProcessFigures(
         calls=supervisor.calls,
         legs=supervisor.legs,
-        legs_handed_over=handed_over,
+        legs_handed_over=gateways.handover.given,
         frames_in=sum(one.frames_in for one in media),
         frames_out=sum(one.frames_out for one in media),
         frames_dropped=sum(one.dropped for one in media),
@@ -33,10 +32,10 @@ def figures_of(
         audio_skipped_seconds=supervisor.losses.skipped_ms / 1000,
         refusals=sum(one.refused for one in media),
         protocol_errors=sum(one.protocol_errors for one in media),
-        events_stored=log_.stored,
-        events_pending=log_.pending,
-        events_lost=log_.lost,
-        events_rejected=log_.rejected,
+        events_stored=log.stored,
+        events_pending=log.pending,
+        events_lost=log.lost,
+        events_rejected=log.rejected,
         speech_waiting=speech.waiting,
         speech_put_off=speech.put_off,
         speech_rung=speech.rung,
@@ -54,4 +53,16 @@ def figures_of(
         webhooks_delivered=webhooks.delivered,
         webhooks_failed=webhooks.failed,
         webhooks_dead=webhooks.dead,
+        **({} if work is None else _callbacks(work)),
     )
+
+
+def _callbacks(work: CallbackWork) -> dict[str, float]:
+    return {
+        "callbacks_in_hand": work.worker.carried,
+        "callbacks_carried": work.carrier.figures.carried,
+        "callbacks_dialled": work.carrier.figures.dialled,
+        "callbacks_lost": work.worker.lost,
+        "callbacks_reconciled": work.worker.reconciled,
+        "callbacks_unknown": work.worker.unknown,
+    }
