@@ -79,7 +79,7 @@ async def test_a_customer_whose_worker_is_killed_is_rung_once_at_a_time(
     asks = caller(0, "sales", "", script=Script.BOOK, callback=plan)
     truth = await live(center.front, (asks, AGENT), center.gateway_port, deadline_s=60, show=show)
     await asyncio.gather(*killing)
-    wish = wish_of(truth)
+    wish = wish_of(truth, "requests to the service failed")  # what is told to who is dead
     assert len(center.killed) == 1
     assert wish.ended_for == "served"
     assert [ring.pickup for ring in wish.rings] == [Pickup.NO_ANSWER, Pickup.ANSWER]
