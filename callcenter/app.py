@@ -61,6 +61,7 @@ from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app, build_worker_app
 from callcenter.web.server_log import server_logger
+from callcenter.web.webhook_sender import WebhookStats
 from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
@@ -200,12 +201,14 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
-        webhooks = await open_webhooks(stack, stores, services)
+
+        serves = role is Role.SERVICE
+        webhooks = await open_webhooks(stack, stores, services) if serves else WebhookStats()
 
         def figures() -> ProcessFigures:
             return process_figures(stores, services, supervisor, gateways, work, webhooks)
 
-        if role is Role.SERVICE:
+        if serves:
             webside = await _open_web(
                 stack, stores, services, supervisor, relay, gateways, figures, demo_token
             )

@@ -50,6 +50,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     environ: dict[str, str] = field(default_factory=dict)
+    command: str = "serve"
 
     @property
     def url(self) -> str:
@@ -78,7 +79,7 @@ class Program:
         self.save()
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(CALLCENTER), "serve", "--config", str(self.config), *arguments],
+                [str(CALLCENTER), self.command, "--config", str(self.config), *arguments],
                 stdout=log,
                 stderr=log,
                 env=os.environ | self.environ,
