@@ -30,13 +30,13 @@ from callcenter.call.supervisor import CallSupervisor
 from callcenter.callback_work import CallbackWork, Turns
 from callcenter.callbacks.opening import open_callbacks
 from callcenter.errors import UsageError
-from callcenter.figures import process_figures
 from callcenter.gateways import Gateways, open_gateways
 from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.process_figures import figures_of
 from callcenter.queueing import SkillTree
 from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
@@ -61,6 +61,8 @@ from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app, build_worker_app
 from callcenter.web.server_log import server_logger
+from callcenter.web.webhook_sender import WebhookStats
+from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -200,8 +202,8 @@ async def serving(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
 
-        def figures() -> ProcessFigures:
-            return process_figures(stores, services, supervisor, gateways, work)
+        def figures(webhooks: WebhookStats | None = None) -> ProcessFigures:
+            return figures_of(stores, services, supervisor, gateways, work, webhooks)
 
         if role is Role.SERVICE:
             webside = await _open_web(
@@ -281,13 +283,14 @@ async def _open_web(
     supervisor: CallSupervisor,
     relay: CallRelay,
     gateways: Gateways,
-    figures: Callable[[], ProcessFigures],
+    figures: Callable[[WebhookStats], ProcessFigures],
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
     hub = LiveHub(_feed(stores, services))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
+    webhooks = await open_webhooks(stack, stores, services)
     return build_app(
         WebServices(
             settings=settings,
@@ -308,7 +311,7 @@ async def _open_web(
             control=relay,
             readiness=lambda: _readiness(services, supervisor),
             node=str(services.node_id),
-            figures=figures,
+            figures=lambda: figures(webhooks),
             now=services.now,
             callbacks=services.callbacks.desk,
             demo_token=demo_token,
