@@ -176,6 +176,31 @@ def running(*arguments: str, **settings: Any) -> Iterator[Program]:
             stop_database(Path(folder) / "data" / "postgres")
 
 
+@contextmanager
+def running_worker(program: Program, **environ: str) -> Iterator[Program]:
+    """A worker beside a program, on a port of its own; ended by a signal, as it should be."""
+    worker = Program(program.folder, program.settings, free_port(), environ=program.environ | environ)
+    with (program.folder / "worker.log").open("ab") as log:
+        worker.process = subprocess.Popen(
+            [str(CALLCENTER), "worker", "--config", str(program.config), "--port", str(worker.port)],
+            stdout=log,
+            stderr=log,
+            env=os.environ | worker.environ,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not worker.is_ready():
+            assert worker.process.poll() is None, (program.folder / "worker.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield worker
+        assert worker.stop() == 0
+    finally:
+        if worker.process is not None:
+            worker.kill()
+
+
 def stop_database(folder: Path) -> None:
     """End a database that a killed program left behind."""
     try:
