@@ -349,16 +349,13 @@ def _listed(key: str, value: str) -> Any:
 
 def _first_problem(error: ValidationError, lines: Mapping[Place, str], variables: Mapping[Place, str]) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
-    match problem["type"]:
-        case "fault":
-            at = problem["ctx"]["at"]
-        case "within":
-            at = (*problem["loc"], *problem["ctx"]["at"])
-        case _:
-            at = problem["loc"]
+    place = problem["loc"]
+    if problem["type"] == "within":
+        place = (*place, *problem["ctx"]["at"])
+    at = problem["ctx"]["at"] if problem["type"] == "fault" else place
     known = yaml_file.nearest({**lines, **variables}, at)
     where = variables.get(known) or lines.get(known, "")
-    field = ".".join(str(step) for step in problem["loc"])
+    field = ".".join(str(step) for step in place)
     return ": ".join(filter(None, (where, field, problem["msg"].removeprefix("Value error, "))))
 
 

@@ -11,6 +11,7 @@ from callcenter.call.services import CallServices
 from callcenter.errors import StorageError
 from callcenter.reports.rollups import Rollups
 from callcenter.storage.nodes import Nodes
+from callcenter.storage.page_codes import PageCodes
 from callcenter.storage.pool import Database
 from callcenter.storage.recovery import Recovery
 
@@ -31,6 +32,7 @@ async def keep_house(nodes: Nodes, database: Database, services: CallServices) -
                 await _clear_up(dead, nodes, recovery, services)
             if round_ % PURGE_EVERY_ROUNDS == 0:
                 await services.leg_tokens.purge()
+                await PageCodes(database).purge()
         except StorageError as error:
             log.warning("housekeeping waits: %s", error)
         except Exception:

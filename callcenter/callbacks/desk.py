@@ -72,7 +72,7 @@ class CallbackDesk:
         ``zone`` is the customer's, the queue's without.
         """
         rules, now, wait = self.rules(queue), self._now(), await self.wait(queue)
-        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone)
+        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone, consent=True)
         policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
         return policy.terms(wish, rules, now, wait)
 
