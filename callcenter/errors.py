@@ -9,6 +9,7 @@
     ├── ProtocolError         a gateway sent something its protocol does not allow; the leg ends
     ├── LegRefusedError       a leg that may not come in: unknown token, wrong signature, second socket
     ├── GatewayError          a gateway's control interface failed or did not answer in time
+    │   ├── NoSuchNumberError it was asked to dial what is no telephone number
     │   └── DialUnknownError  it was asked to dial and gave no answer: it may have done so
     ├── StorageError          the database cannot be reached, is full, or answers wrongly
     │   └── MigrationError    the schema is newer than the program, or a migration failed
@@ -43,6 +44,10 @@ class LegRefusedError(CallCenterError):
 
 class GatewayError(CallCenterError):
     """A gateway's control interface failed."""
+
+
+class NoSuchNumberError(GatewayError):
+    """A network was asked to dial what is no telephone number."""
 
 
 class DialUnknownError(GatewayError):

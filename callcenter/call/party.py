@@ -18,8 +18,8 @@ def _ignore(_word: str) -> None:
 class Party:
     """The call's side of a leg (a ``LegSink``): plays to the party and listens to it.
 
-    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. Sound that the party misses
-    is added to ``losses``.
+    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. ``gone_why`` is the reason
+    of the end, empty before it. Sound that the party misses is added to ``losses``.
     """
 
     def __init__(self, leg: Leg, pacer: Pacer, losses: Losses | None = None) -> None:
@@ -32,6 +32,7 @@ class Party:
         self._clears = 0
         self._listener: Listener | None = None
         self._gone = False
+        self.gone_why = ""
         self.on_key: Callable[[str], None] = _ignore
         self.on_gone: Callable[[str], None] = _ignore
         pacer.wake(self)
@@ -123,6 +124,7 @@ class Party:
         if self._gone:
             return
         self._gone = True
+        self.gone_why = reason
         self._listener = None
         self._pacer.remove(self)
         for finished in self._playout.clear(self._loop.time()):

@@ -1,9 +1,11 @@
 """From the queue to the end of the last conversation: the caller waits, talks, and is handed on."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import ivr
+from callcenter import config
 from callcenter.call.context import CallContext
 from callcenter.call.conversation import Conversation
 from callcenter.call.queue_phase import FROM_FLOW, Coming, Connected, Overflowed, QueuePhase
@@ -24,13 +26,31 @@ _CAUSE_OF = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """How it begins; out of the flow the caller comes into the queue as everybody does.
+
+    ``connected``: an agent is there already. ``wait_in`` says how the caller waits in a queue, closed or not.
+    """
+
+    coming: Coming = FROM_FLOW
+    connected: Connected | None = None
+    wait_in: Callable[[config.Queue], config.Queue] | None = None
+
+
+IN_THE_FLOW = Begin()
+
+
 class ServicePhase:
     """Carries out one ``ivr.JoinQueue``, with as many queues and agents as it takes."""
 
-    def __init__(self, context: CallContext, step: ivr.JoinQueue, wrap_ups: WrapUps) -> None:
+    def __init__(
+        self, context: CallContext, step: ivr.JoinQueue, wrap_ups: WrapUps, begin: Begin = IN_THE_FLOW
+    ) -> None:
         self._context = context
         self._step = step
         self._wrap_ups = wrap_ups
+        self._begin = begin
         self.words: list[LegWords] = []
 
     async def run(self) -> EndCause | ivr.QueueEnded:
@@ -38,9 +58,10 @@ class ServicePhase:
 
         Raises ``CallerGoneError`` when the caller hangs up in a queue.
         """
-        to, coming = self._step.queue, FROM_FLOW
+        to, coming, there = self._step.queue, self._begin.coming, self._begin.connected
         while True:
-            result = await self._wait(to, coming)
+            result = there or await self._wait(to, coming)
+            there = None
             if isinstance(result, Connected):
                 self._wrap_ups.take(result)  # before anything is waited for: nobody may be forgotten
             await self._context.caller.quiet()
@@ -67,7 +88,9 @@ class ServicePhase:
                 log.error("call %s: %s", context.call_id, error)
                 return LeftReason.CLOSED
             is_new = coming.resumed is None  # whose agent was lost at once goes on waiting, closed or not
-            if is_new and services.closures.of_queue(queue.name, services.now()) is not None:
+            if self._begin.wait_in is not None:
+                queue = self._begin.wait_in(queue)
+            elif is_new and services.closures.of_queue(queue.name, services.now()) is not None:
                 context.journal.write(EventType.QUEUE_LEFT, queue=to, reason=LeftReason.CLOSED.value)
                 return LeftReason.CLOSED
             async with context.in_line:

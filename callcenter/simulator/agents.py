@@ -19,6 +19,7 @@ AFTER_MISS_S = 1.0
 JUST_GONE_S = 5.0
 LET_GO_WITHIN_S = 2.0
 ASKED_LONGEST_S = 30.0
+CUSTOMER_LONGEST_S = 60.0
 READY_TRIES, READY_EVERY_S = 4, 0.3
 
 
@@ -47,7 +48,7 @@ class Agent:
 
     async def ring(self, call: PhoneCall) -> None:
         """The telephone rings: do what is planned for this offer."""
-        meeting = self._world.meetings.get(call.from_number)
+        meeting = self._world.meeting_of(call.from_number)
         if meeting is None:
             gone_s = self._world.now() - self._world.left_at.get(call.from_number, 0.0)
             if gone_s > JUST_GONE_S:
@@ -89,10 +90,32 @@ class Agent:
             offer.answer = "rejected"
             self._world.report(self.plan.id, "rejects", call=meeting.plan.number)
             call.reject()
+        elif meeting.reached is not None and asked is None:
+            if await self._picked_up(call, meeting):
+                await self._call_back(call, meeting, offer, sentences)
         elif not meeting.waits if asked is None else asked.decided.is_set():
             await any_set(MISS_LONGEST_S, call.ended)
         elif await self._picked_up(call, meeting):
             await self._serve(call, meeting, offer, asked, sentences)
+
+    async def _call_back(
+        self, call: PhoneCall, meeting: Meeting, offer: Offered, sentences: list[Utterance]
+    ) -> None:
+        """Wait for the customer, who is dialled now or is on the line already, and talk; or be let go."""
+        assert meeting.reached is not None
+        offer.answer = "answered"
+        self._world.report(self.plan.id, "answers", call=meeting.plan.number)
+        if not await any_set(CUSTOMER_LONGEST_S, meeting.reached, call.ended):
+            meeting.truth.problems.append("an agent waited in vain for the customer to be dialled")
+        if call.line is None or meeting.call.line is None or call.ended.is_set():
+            await self._tell("ready")
+            return
+        truth, world = meeting.truth, self._world
+        contact = truth.enter(meeting.plan.queue or str(meeting.plan.topic), offer.at)
+        contact.agent = self.plan.id
+        contact.connected_at = world.epoch + max(call.line.started_at, meeting.call.line.started_at)
+        meeting.joined.set()
+        await self._talk(call, meeting, offer, sentences)
 
     async def _miss(self, call: PhoneCall, meeting: Meeting, offer: Offered) -> None:
         await any_set(MISS_LONGEST_S, call.ended)

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import deque
 
-from callcenter.simulator import ears, overflow
+from callcenter.simulator import asking, ears, overflow
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.line import Line
 from callcenter.simulator.scenario import (
@@ -104,6 +104,13 @@ class Caller:
             case Script.CALLBACK | Script.TIMED_OUT | Script.TURNED_AWAY:
                 await self._enter_queue(meeting, line)
                 await self._leave_queue(meeting, line)
+            case Script.KEEP_PLACE:
+                await self._enter_queue(meeting, line)
+                await self._ask_for_callback(meeting, line)
+            case Script.AGAIN:
+                assert plan.again is not None
+                if await asking.phone_in(self._world, meeting, line, plan.again):
+                    await self._wait_and_talk(meeting)
             case Script.TALK | Script.WRONG_KEY | Script.ACCOUNT | Script.ABANDON:
                 await self._enter_queue(meeting, line)
                 await self._wait_and_talk(meeting)
@@ -178,6 +185,14 @@ class Caller:
                 await self._press(meeting, line, digit)
         if not meeting.call.ended.is_set():
             meeting.truth.enter(plan.queue or str(plan.topic), self._world.now())
+
+    async def _ask_for_callback(self, meeting: Meeting, line: Line) -> None:
+        """Wait a while in the queue, then ask to be called back; talk where an agent came first."""
+        assert self._plan.callback is not None
+        await any_set(self._plan.patience_s, meeting.joined, meeting.call.ended)
+        await meeting.settled()
+        if not await asking.keep_place(self._world, meeting, line, self._plan.callback):
+            await self._wait_and_talk(meeting)
 
     async def _leave_queue(self, meeting: Meeting, line: Line) -> None:
         """Wait until the queue lets go, or press its key for being called back."""

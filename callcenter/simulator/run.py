@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from callcenter.simulator import overflow
 from callcenter.simulator.agents import Agent
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
+from callcenter.simulator.customers import Customer
 from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.lateness import Lateness, probe
 from callcenter.simulator.scenario import CallerPlan, Scenario
@@ -35,8 +36,9 @@ def show_nothing(_progress: Progress) -> None:
 class Simulation:
     """A network with its callers and agents, for as long as it is entered; ``run`` lives one scenario.
 
-    ``service_url`` is the service's public URL. The service's REST calls go to ``gateway_url``, which is
-    known once the simulation has been entered, or before where ``gateway_port`` is not 0.
+    ``service_url`` is the service's public URL; ``more_services`` get calls, too, in turn. The services' REST
+    calls go to ``gateway_url``, which is known once the simulation has been entered, or before where
+    ``gateway_port`` is not 0.
     """
 
     def __init__(
@@ -48,15 +50,22 @@ class Simulation:
         auth_token: str,
         gateway_port: int = 0,
         show: Show = show_nothing,
+        more_services: Sequence[str] = (),
     ) -> None:
         self._scenario = scenario
         self._service_url = service_url
         self._api_token = api_token
         self._show = show
         self._agents: dict[str, Agent] = {}
+        self._customers: dict[str, Customer] = {}
+        self._world: World | None = None
         self._stack = AsyncExitStack()
         self.gateway = Gateway(
-            Account(account_sid, auth_token), service_url, self._on_dialled, port=gateway_port
+            Account(account_sid, auth_token),
+            service_url,
+            self._on_dialled,
+            port=gateway_port,
+            more_services=more_services,
         )
 
     @property
@@ -81,7 +90,7 @@ class Simulation:
         """
         async with ClientSession() as session:
             lateness = Lateness()
-            world = self._world(session, lateness)
+            world = self._world = self._make_world(session, lateness)
             self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
             for agent in self._agents.values():
                 await agent.sign_in()
@@ -99,7 +108,7 @@ class Simulation:
             self._conclude(world.truth)
             return world.truth
 
-    def _world(self, session: ClientSession, lateness: Lateness) -> World:
+    def _make_world(self, session: ClientSession, lateness: Lateness) -> World:
         epoch = time.time() - asyncio.get_running_loop().time()
 
         def took(seconds: float) -> None:
@@ -137,6 +146,7 @@ class Simulation:
             for plan in self._scenario.callers:
                 life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
+        await asyncio.sleep(self._scenario.lingers_s)
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
                 world.truth.note(f"agent {agent.plan.id} did not come to an end")
@@ -145,14 +155,25 @@ class Simulation:
         await asyncio.sleep(plan.start_s)
         async with lines:
             await Caller(world, plan, self._scenario.dialled).live()
+        if plan.number in world.expecting:
+            await self._customer(world, plan.number).live()
+
+    def _customer(self, world: World, number: str) -> Customer:
+        if number not in self._customers:
+            self._customers[number] = Customer(world, world.expecting[number])
+        return self._customers[number]
 
     async def _on_dialled(self, call: PhoneCall) -> None:
-        agent = self._agents.get(call.to_number)
-        if agent is None:
-            log.warning("a number that no agent has was dialled")
+        agent, world = self._agents.get(call.to_number), self._world
+        if agent is not None:
+            await agent.ring(call)
+        elif world is not None and call.to_number in world.expecting:
+            await self._customer(world, call.to_number).ring(call)
+        else:
+            log.warning("a number that expects no call was dialled")
+            if world is not None:
+                world.truth.note("a number that expects no call was dialled")
             call.reject()
-            return
-        await agent.ring(call)
 
     def _conclude(self, truth: Truth) -> None:
         """Note what the network itself saw go wrong."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain, cycle, islice
 
+from callcenter.simulator.callback_plan import CallbackPlan, Doing
 from callcenter.simulator.dialogue import Speaker, Topic, Turn, dialogue
 from callcenter.simulator.faults import Fault
 from callcenter.simulator.grammar import expand
@@ -36,6 +37,9 @@ QUESTIONS = {
 MUMBLES = ("Thank you very much.", "I don't know.")
 HOURS_KEY, VOICEMAIL_KEY, WRONG_KEY = "9", "0", "7"
 CALLBACK_KEY = "8"
+CALLED_BACK = "called_back"
+"""The script of a call that the service makes to a customer."""
+
 SURVEY_KEY, DECLINE_KEY = "1", "2"
 AGENT_NAMES = ("alice", "bob", "carol", "dave")
 _CALLER_AREAS = tuple(range(212, 220)) + tuple(range(301, 320))
@@ -56,6 +60,9 @@ class Script(StrEnum):
     QUESTION = "question"  # ask something and be answered
     VOICEMAIL = "voicemail"
     CALLBACK = "callback"  # ask in the queue to be called back
+    KEEP_PLACE = "keep_place"  # the same, and be called back
+    BOOK = "book"  # ask for it on the customers' page, and be called back
+    AGAIN = "again"  # phone in while a callback is open
     TIMED_OUT = "timed_out"  # wait until the queue lets go
     TURNED_AWAY = "turned_away"  # choose a queue that is full
 
@@ -100,7 +107,8 @@ class CallerPlan:
 
     ``words`` are said to the service, one after the other. ``key`` and ``queue`` stand for the topic's own
     where they are given. ``patience_later_s`` is for queues that the caller is handed over to. The agents who
-    talk to the caller make the ``handovers``, one after the other.
+    talk to the caller make the ``handovers``, one after the other. ``callback`` is for those who ask to be
+    called back, ``again`` for who phones in again meanwhile.
     """
 
     number: str
@@ -122,6 +130,8 @@ class CallerPlan:
     key: str = ""
     queue: str = ""
     handovers: tuple[Handover, ...] = ()
+    callback: CallbackPlan | None = None
+    again: Doing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,7 @@ class Scenario:
     At most ``at_once`` callers call at the same time, where that is not 0; the others call later.
     ``overflows`` are the ways that the service sends callers, by queue. Where nobody ``listens``, what
     is said is not looked for in the other party's ear. Where it is to be known how late the machine makes
-    everybody, the simulation ``probes``.
+    everybody, the simulation ``probes``. Everybody ``lingers_s`` when all is done, in case a telephone rings.
     """
 
     callers: tuple[CallerPlan, ...]
@@ -156,6 +166,7 @@ class Scenario:
     overflows: Mapping[str, Overflow] = field(default_factory=dict)
     listens: bool = True
     probes: bool = False
+    lingers_s: float = 0.0
 
     @classmethod
     def demo(cls, seed: int = 1, calls: int = 20, agents: int = 4) -> "Scenario":

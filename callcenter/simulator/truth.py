@@ -7,6 +7,7 @@ against each other. Times are seconds since 1970, UTC.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.figures import Figures, Threshold, figures, within
 
 
@@ -237,6 +238,7 @@ class Truth:
     """A whole simulation."""
 
     calls: list[CallTruth] = field(default_factory=list)
+    callbacks: list[CallbackTruth] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def note(self, problem: str) -> None:
@@ -252,4 +254,5 @@ class Truth:
         """Everything, ready for ``json.dumps``."""
         calls = [asdict(call) | {"outcome": call.outcome(short_abandon_s)} for call in self.calls]
         day = self.figures(answer_within_s, short_abandon_s).to_json()
-        return {"calls": calls, "figures": day, "problems": self.problems}
+        callbacks = [asdict(one) for one in self.callbacks]
+        return {"calls": calls, "callbacks": callbacks, "figures": day, "problems": self.problems}

@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.calls import PhoneCall
 from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.overflow import Overflows
-from callcenter.simulator.scenario import CallerPlan, Handover
+from callcenter.simulator.scenario import CALLED_BACK, CallerPlan, Handover
 from callcenter.simulator.service_api import ServiceApi
 from callcenter.simulator.speech import SpeechBank
 from callcenter.simulator.truth import CallTruth, Truth
@@ -56,7 +57,8 @@ class Meeting:
 
     ``joined`` is set while an agent is on the call, ``parted`` when the agent has left; ``over`` says
     that the conversation is finished and not merely interrupted, or handed on. ``handovers`` are still to be
-    made. So many are ``answering``: have picked up, but are not yet connected.
+    made. So many are ``answering``: have picked up, but are not yet connected. ``reached`` is there for a
+    caller who is called back, and set once that caller has picked up.
     """
 
     plan: CallerPlan
@@ -68,6 +70,7 @@ class Meeting:
     over: bool = False
     handovers: deque[Handover] = field(default_factory=deque)
     consult: Consult | None = None
+    reached: asyncio.Event | None = None
 
     @property
     def waits(self) -> bool:
@@ -80,6 +83,34 @@ class Meeting:
         """Wait until nobody is picking up at this moment: then it is known what came first."""
         while self.answering and not self.joined.is_set() and not self.call.ended.is_set():
             await any_set(0.05, self.joined, self.call.ended)
+
+
+@dataclass(slots=True, eq=False)
+class Expecting:
+    """Somebody who is to be called back.
+
+    ``turn`` is where the customer and the agent of the present try find each other; there is none before
+    somebody's telephone rings for it. ``over`` is set when the customer expects no call any more.
+    """
+
+    plan: CallerPlan
+    truth: CallbackTruth
+    dialled: str
+    turn: Meeting | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def meeting(self, at: float) -> Meeting:
+        """The present try; the first telephone to ring for it begins it."""
+        if self.turn is None:
+            talk = CallTruth(self.plan.number, self.dialled, CALLED_BACK, at)
+            nobody_yet = PhoneCall(self.dialled, self.plan.number)
+            self.turn = Meeting(self.plan, talk, nobody_yet, reached=asyncio.Event())
+        return self.turn
+
+    def end(self, reason: str, at: float) -> None:
+        """The customer expects no call any more."""
+        self.truth.end(reason, at)
+        self.over.set()
 
 
 @dataclass(slots=True, eq=False)
@@ -100,10 +131,18 @@ class World:
     listens: bool = True
     meetings: dict[str, Meeting] = field(default_factory=dict)
     left_at: dict[str, float] = field(default_factory=dict)
+    expecting: dict[str, Expecting] = field(default_factory=dict)
 
     def now(self) -> float:
         """Seconds since 1970."""
         return self.epoch + asyncio.get_running_loop().time()
+
+    def meeting_of(self, number: str) -> Meeting | None:
+        """Where an agent who is rung for this customer finds them: on the line, or to be called back."""
+        live, expecting = self.meetings.get(number), self.expecting.get(number)
+        if expecting is None or (live is not None and live.waits):
+            return live
+        return expecting.meeting(self.now()) if expecting.truth.is_open or expecting.turn else live
 
     def report(self, who: str, what: str, text: str = "", call: str = "") -> None:
         """Tell the live view."""

@@ -6,7 +6,7 @@ Source: https://www.twilio.com/docs/voice/api/call-resource
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, encode_basic_auth
 
 from callcenter import config
-from callcenter.errors import DialUnknownError, GatewayError
+from callcenter.errors import DialUnknownError, GatewayError, NoSuchNumberError
 from callcenter.telephony.port import CallFate, DialResult, FoundCall, Sought
 
 CLOCKS_DIFFER = timedelta(seconds=60)
@@ -51,10 +51,6 @@ def dial_result(form: Mapping[str, str]) -> DialResult | None:
     if result is DialResult.FAILED and form.get("SipResponseCode") in _NO_SUCH_NUMBER_SIP:
         return DialResult.INVALID
     return result
-
-
-class NoSuchNumberError(GatewayError):
-    """The network says that what it was asked to dial is no telephone number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +162,10 @@ def _found(call: Mapping[str, Any]) -> FoundCall:
 
 def _time(text: object) -> datetime | None:
     try:
-        return parsedate_to_datetime(str(text))
+        at = parsedate_to_datetime(str(text))
     except ValueError:
         return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _call_path(call_ref: str) -> str:

@@ -45,7 +45,7 @@ def _no_control_characters(text: str) -> str:
 Text = Annotated[str, AfterValidator(_no_control_characters)]
 
 
-def _plus(number: object) -> object:
+def plus(number: object) -> object:
     """A plus sign that the client forgot to escape arrives as a blank."""
     return f"+{number[1:]}" if isinstance(number, str) and number.startswith(" ") else number
 
@@ -91,7 +91,7 @@ class CallQuery(Span):
     queue: Name | None = None
     agent: Name | None = None
     outcome: Outcome | None = None
-    number: Annotated[str, BeforeValidator(_plus), Field(pattern=r"^\+?[0-9]{3,20}$")] | None = None
+    number: Annotated[str, BeforeValidator(plus), Field(pattern=r"^\+?[0-9]{3,20}$")] | None = None
     cursor: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 

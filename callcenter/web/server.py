@@ -33,6 +33,7 @@ from callcenter.web.customer.drawing import Drawing
 from callcenter.web.customer.limits import Limits
 from callcenter.web.customer.topics import Topics
 from callcenter.web.customer.way import Way
+from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
 from callcenter.web.metrics import Metrics, ProcessFigures, WatcherFigures
 from callcenter.web.ports import CallControl
@@ -123,6 +124,26 @@ def build_app(services: WebServices, routes: Iterable[web.AbstractRouteDef] = ()
     app.router.add_static("/static/", str(resources.files("callcenter.web").joinpath("static")))
     app.add_routes(routes)
     app.on_shutdown.append(_send_watchers_away(hub))
+    return app
+
+
+def build_worker_app(
+    database: Database,
+    feed: LiveFeed,
+    node: str,
+    figures: Callable[[], ProcessFigures],
+    readiness: ReadinessChecks,
+    routes: Iterable[web.AbstractRouteDef],
+) -> web.Application:
+    """The application of a process that carries callbacks only: health, and the gateways' ``routes``."""
+    metrics = Metrics(node, figures, WatcherFigures)
+    app = web.Application(
+        client_max_size=MAX_BODY_BYTES,
+        middlewares=[middleware.request_id, counted(metrics), middleware.errors],
+    )
+    app.on_response_prepare.append(middleware.set_headers)
+    app.add_routes(HealthRoutes(database, feed, metrics, readiness).routes())
+    app.add_routes(routes)
     return app
 
 

@@ -139,26 +139,34 @@ CREATE TABLE callback.do_not_call (
 CREATE TABLE callback.webhook (
     name      text PRIMARY KEY,
     url       text NOT NULL,
-    steps     text[] NOT NULL DEFAULT '{}', -- empty: all
+    steps     text[] NOT NULL DEFAULT '{}', -- kinds of events; empty: all
     enabled   boolean NOT NULL DEFAULT true
 );
 CREATE TABLE callback.delivery (
     delivery_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id    bigint NOT NULL,
+    callback_id uuid NOT NULL REFERENCES callback.callback ON DELETE CASCADE,
     webhook     text NOT NULL REFERENCES callback.webhook ON DELETE CASCADE,
     state       text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
-    tries       integer NOT NULL DEFAULT 0,
+    tries       integer NOT NULL DEFAULT 0, -- begun ones; which of them may write what came of it
+    made_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     next_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_error  text NOT NULL DEFAULT '',
     done_at     timestamptz
 );
-CREATE INDEX delivery_pending ON callback.delivery (next_at) WHERE state = 'pending';
+CREATE INDEX delivery_pending ON callback.delivery (webhook, next_at) WHERE state = 'pending';
 CREATE INDEX delivery_dead ON callback.delivery (delivery_id) WHERE state = 'dead';
+CREATE INDEX delivery_done ON callback.delivery (done_at) WHERE done_at IS NOT NULL;
+CREATE INDEX delivery_callback ON callback.delivery (callback_id, webhook, delivery_id);
+-- What a change is called: by where it led or, where that is where it was, by what was done.
+CREATE FUNCTION callback.kind(step text, after text) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN step IN ('edited', 'moved', 'reassigned', 'expedited', 'erased') THEN step ELSE after END;
 CREATE FUNCTION callback.changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO callback.delivery (event_id, webhook)
-    SELECT s.event_id, w.name FROM stored AS s JOIN callback.webhook AS w
-        ON w.enabled AND (w.steps = '{}' OR s.step = ANY (w.steps));
+    INSERT INTO callback.delivery (event_id, callback_id, webhook)
+    SELECT s.event_id, s.callback_id, w.name FROM stored AS s JOIN callback.webhook AS w
+        ON w.enabled AND (w.steps = '{}' OR callback.kind(s.step, s.after) = ANY (w.steps))
+     ORDER BY s.event_id;
     IF FOUND THEN
         PERFORM pg_notify('callback_delivery', '');
     END IF;
@@ -276,8 +284,7 @@ BEGIN
     WITH logged AS (
         INSERT INTO callcenter.event (at, type, chain_id, queue, data)
         SELECT s.at,
-               'callback.' || CASE WHEN s.step IN ('edited', 'moved', 'reassigned', 'expedited', 'erased')
-                                   THEN s.step ELSE s.after END, c.chain_id, c.queue,
+               'callback.' || callback.kind(s.step, s.after), c.chain_id, c.queue,
                jsonb_strip_nulls(jsonb_build_object(
                    'callback', s.callback_id, 'from', s.before, 'to', s.after, 'by', s.by,
                    'cause', nullif(s.cause, ''), 'attempt', s.attempt_id)) || s.data

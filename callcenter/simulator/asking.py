@@ -1,0 +1,108 @@
+"""Callers who ask in the queue to be called back, and those who phone in again while they are waiting."""
+
+import asyncio
+
+from callcenter.simulator.callback_plan import CallbackPlan, Doing, Meanwhile
+from callcenter.simulator.callback_truth import CallbackTruth
+from callcenter.simulator.line import Line
+from callcenter.simulator.scenario import CallerPlan
+from callcenter.simulator.truth import Pressed
+from callcenter.simulator.world import Expecting, Meeting, World, any_set
+
+PROMPT_TIMEOUT_S = 12.0
+_PROMPT_BEGUN_FRAMES = 20
+_BETWEEN_DIGITS_S = 0.15
+_AFTER_LAST_KEY_S = 1.5
+
+
+def expect(world: World, plan: CallerPlan, dialled: str, source: str) -> Expecting:
+    """From now on this customer's telephone may ring."""
+    assert plan.callback is not None
+    truth = CallbackTruth(
+        plan.number,
+        plan.queue or str(plan.topic),
+        world.now(),
+        source,
+        attempts_max=plan.callback.attempts,
+    )
+    world.truth.callbacks.append(truth)
+    expecting = world.expecting[plan.number] = Expecting(plan, truth, dialled)
+    world.report(plan.number, "asks to be called back", call=plan.number)
+    return expecting
+
+
+async def keep_place(world: World, meeting: Meeting, line: Line, plan: CallbackPlan) -> bool:
+    """Answer each prompt with a key; false where an agent was found first, or the call ended.
+
+    The callback stands with the last key: from then on the telephone may ring.
+    """
+    for number, keys in enumerate(plan.keys):
+        if number and not await _hears(meeting, line):
+            return False
+        await any_set(meeting.plan.think_s, meeting.joined, meeting.call.ended)
+        if meeting.joined.is_set() or meeting.call.ended.is_set():
+            return False
+        if number < len(plan.keys) - 1:
+            await press(world, meeting, line, keys)
+    return await _make_it_stand(world, meeting, line, plan.keys[-1])
+
+
+async def _make_it_stand(world: World, meeting: Meeting, line: Line, keys: str) -> bool:
+    """Press the last key; whoever's agent was found before that gets the agent instead."""
+    expecting = expect(world, meeting.plan, meeting.truth.dialled, "ivr")
+    await press(world, meeting, line, keys)
+    pressed_at = meeting.truth.keys[-1].at
+    await any_set(_AFTER_LAST_KEY_S, meeting.joined, meeting.call.ended)
+    while any(offer.ended_at is None for offer in meeting.truth.offers) or meeting.answering:
+        await any_set(_AFTER_LAST_KEY_S, meeting.joined, meeting.call.ended)
+        if meeting.joined.is_set() or meeting.call.ended.is_set():
+            break
+    if meeting.joined.is_set():
+        del world.expecting[meeting.plan.number]
+        world.truth.callbacks.remove(expecting.truth)
+        return False
+    meeting.truth.leave("callback", pressed_at)
+    expecting.truth.asked_at = pressed_at
+    return True
+
+
+async def phone_in(world: World, meeting: Meeting, line: Line, doing: Doing) -> bool:
+    """Answer each prompt with a key and go by what was chosen; whether the caller now waits in person."""
+    plan, expecting = meeting.plan, world.expecting[meeting.plan.number]
+    for number, keys in enumerate(doing.keys):
+        if not await _hears(meeting, line):
+            meeting.truth.problems.append("no question was heard on phoning in again")
+            return False
+        await any_set(plan.think_s, meeting.call.ended)
+        is_last = number == len(doing.keys) - 1
+        if is_last and doing.what is Meanwhile.IN_PERSON:
+            meeting.truth.enter(plan.queue or str(plan.topic), world.now())
+            expecting.end("in_person", world.now())
+        elif is_last and doing.what is Meanwhile.CANCEL:
+            expecting.end("cancelled", world.now())
+        await press(world, meeting, line, keys)
+    if doing.what is not Meanwhile.IN_PERSON:
+        await _hears(meeting, line)
+        await any_set(_AFTER_LAST_KEY_S, meeting.call.ended)
+    return doing.what is Meanwhile.IN_PERSON
+
+
+async def press(world: World, meeting: Meeting, line: Line, keys: str) -> None:
+    """Press one key after the other."""
+    for digit in keys:
+        if meeting.call.ended.is_set():
+            return
+        await line.press(digit)
+        meeting.truth.keys.append(Pressed(digit, world.now()))
+        world.report(meeting.plan.number, "presses", digit, meeting.plan.number)
+        await any_set(_BETWEEN_DIGITS_S, meeting.call.ended)
+
+
+async def _hears(meeting: Meeting, line: Line) -> bool:
+    """Wait for the next prompt; false when an agent or the end comes before, or nothing at all."""
+    loop = asyncio.get_running_loop()
+    until, before = loop.time() + PROMPT_TIMEOUT_S, line.voiced_frames
+    while line.voiced_frames - before < _PROMPT_BEGUN_FRAMES:
+        if loop.time() > until or await any_set(0.05, meeting.joined, meeting.call.ended):
+            return False
+    return True
