@@ -205,9 +205,10 @@ CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
 -- How often a number and an address used the customers' page lately; neither can be read out of it.
 CREATE TABLE callcenter.callback_page_use (
     use_hash bytea NOT NULL,
-    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+    mark     bytea NOT NULL,        -- what was sent twice counts once
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (use_hash, mark)
 );
-CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
 CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
 
 -- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
