@@ -12,6 +12,7 @@ from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.config import Settings
+from callcenter.reports.callback_query import CallbackReports
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
 from callcenter.storage.agents import Agents
@@ -31,6 +32,7 @@ from callcenter.web.metrics import Metrics, ProcessFigures, WatcherFigures
 from callcenter.web.ports import CallControl
 from callcenter.web.principal import Principal, Role
 from callcenter.web.routes.agents import AgentRoutes
+from callcenter.web.routes.callback_report import CallbackReportRoutes
 from callcenter.web.routes.calls import CallRoutes
 from callcenter.web.routes.closure import ClosureRoutes
 from callcenter.web.routes.document import DocumentRoutes
@@ -135,6 +137,7 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
             [route.flow.stem for route in services.settings.routes],
         ).routes(),
         *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
+        *CallbackReportRoutes(CallbackReports(services.database), thresholds, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *DocumentRoutes().routes(),
     ]
