@@ -55,12 +55,14 @@ RENEW = """
 WITH held AS MATERIALIZED (
     SELECT c.callback_id FROM unnest($3::uuid[], $4::bigint[]) AS mine (callback_id, fence)
     JOIN callback.callback AS c USING (callback_id)
-    WHERE c.fence = mine.fence AND c.worker = $1
+    WHERE c.fence = mine.fence
     ORDER BY c.callback_id FOR UPDATE OF c
+),
+renewed AS (
+    UPDATE callback.callback AS c SET lease_until = clock_timestamp() + make_interval(secs => $2)
+    FROM held WHERE c.callback_id = held.callback_id AND c.worker = $1
 )
-UPDATE callback.callback AS c SET lease_until = clock_timestamp() + make_interval(secs => $2)
-FROM held WHERE c.callback_id = held.callback_id AND c.worker = $1
-RETURNING c.callback_id
+SELECT callback_id FROM held
 """
 
 NEW_ATTEMPT = f"""
@@ -97,7 +99,6 @@ ON CONFLICT DO NOTHING RETURNING true
 PRESENT = "SELECT clock_timestamp()"
 
 _AHEAD = DIALLED | {State.RECONCILING}
-_REDIALS = {Result.BRIDGE_FAILED, Result.LOST}
 
 
 class Claims(Part):
@@ -138,7 +139,11 @@ class Claims(Part):
         return count
 
     async def renew(self, worker: UUID, lease_s: float, held: Mapping[UUID, int]) -> set[UUID]:
-        """Answer for these callbacks, with their fences, for longer; returns those that are still held."""
+        """Answer for these callbacks, with their fences, for longer.
+
+        Returns those that nobody has taken since: who has ended one, or given it back, is not told that it is
+        lost.
+        """
         async with self._within() as connection:
             rows = await connection.fetch(RENEW, worker, lease_s, list(held), list(held.values()))
         return {row["callback_id"] for row in rows}
@@ -259,7 +264,7 @@ class Claims(Part):
             ):
                 return await _over_before(connection, before, attempt_id, result)
             values: dict[str, object] = {"attempts": before.attempts + counted}
-            if result in _REDIALS:
+            if result is Result.BRIDGE_FAILED:
                 values["bridge_redials"] = before.bridge_redials + 1
             if before.erased_at is not None and TABLE[before.state].get(step) not in ENDED:
                 step, cause, slot = Step.EXHAUST, "erased", None

@@ -1,7 +1,7 @@
 """A claimed callback, kept in step with the call that carries it out.
 
-While nobody talks every step is committed before the call goes on. A conversation waits for nothing: its steps
-follow it in order, and where they fail, because the lease was lost or the database is away, it goes on.
+While nobody talks every step is committed before the call goes on. A conversation waits for nothing: its
+steps follow it in order, and where they fail, because the lease was lost or the database is away, it goes on.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """The call that calls a customer back.
 
-Agent first: an agent's telephone rings, then the customer's, and who picks up hears a person. Customer first:
-the customer is dialled, says yes by a key, and stands at the head of the line for a while. Once both are on the
-line it is a call like any other. The callback's record is kept in step; when the callback turns out to be
-somebody else's, nobody is dialled any more, but nobody who talks is cut off.
+Agent first: an agent's telephone rings, then the customer's, and who picks up hears a person. Customer
+first: the customer is dialled, says yes by a key, and stands at the head of the line for a while. Once both
+are on the line it is a call like any other. The callback's record is kept in step; when the callback turns
+out to be somebody else's, nobody is dialled any more, but nobody who talks is cut off.
 """
 
 import asyncio
@@ -171,8 +171,7 @@ class CallbackSession(CallSession):
         if connected.agent.gone_why:
             context.move(CallInput.RELEASE)
             await self._wrap_ups.free(connected)
-            await self._tell(context, "agent_lost")
-            return await self._head_of_line(context)
+            return await self._head_of_line(context, "agent_lost")
         context.move(CallInput.CONNECT)
         now = self._services.now()
         return await self._talk(context, Begin(connected=replace(connected, at=now, entered_at=now)))
@@ -193,8 +192,7 @@ class CallbackSession(CallSession):
             answer = Answer.NOTHING
         match answer:
             case Answer.NOW:
-                await asking.tell("connect")
-                return await self._head_of_line(context)
+                return await self._head_of_line(context, "connect")
             case Answer.LATER:
                 await self._postpone(None)
                 await asking.tell("postponed")
@@ -226,8 +224,10 @@ class CallbackSession(CallSession):
             log.info("call %s: the chosen time is gone: %s", self.call_id, error)
         await record.over(Result.POSTPONED, terms=snoozed(record.callback, record.rules, now, wait))
 
-    async def _head_of_line(self, context: CallContext) -> EndCause:
+    async def _head_of_line(self, context: CallContext, told: str) -> EndCause:
+        """The customer waits as a live caller, from the moment on that they are told why."""
         self._kept.follow(Step.WAIT)
+        context.tasks.create_task(self._tell(context, told), name=f"{told} of call {self.call_id}")
         return await self._talk(context, Begin(Coming(since=self._kept.callback.arrived_at)))
 
     async def _talk(self, context: CallContext, begin: Begin) -> EndCause:

@@ -1,7 +1,7 @@
 """The telephone of a callback's customer, from the request to dial to the answer or the giving up.
 
-What the network does not say by itself is asked for, and whatever was asked for once is never asked for again:
-a request that was not answered may have been carried out.
+What the network does not say by itself is asked for. A request to dial that was not answered is never made
+again: it may have been carried out.
 """
 
 import asyncio

@@ -16,7 +16,6 @@ MARGIN_S = 1.0
 BEEP_WITHIN_S = 30.0
 QUIET_S = 2.5
 """A machine that has spoken and is silent for so long listens, beep or none."""
-LOOK_EVERY_S = 0.1
 
 
 class MachinePhase:
@@ -27,6 +26,7 @@ class MachinePhase:
         self._record = record
         self._detector = MachineDetector()
         self._decided = asyncio.Event()
+        self._listening = asyncio.Event()
 
     async def is_machine(self) -> bool:
         """Listen until it shows; who may be either is a person."""
@@ -43,6 +43,7 @@ class MachinePhase:
     async def leave_message(self) -> bool:
         """Wait for the beep and say what the queue has to say; true when it was all played."""
         rules, caller = self._record.rules, self._context.caller
+        self._listening.clear()  # before the greeting it was silent, too
         try:
             if rules.machine == "retry":
                 return False
@@ -51,12 +52,14 @@ class MachinePhase:
             pcm16 = await self._context.services.prompts.pcm(text, language=language)
             with suppress(TimeoutError):
                 async with asyncio.timeout(BEEP_WITHIN_S):
-                    while not (self._detector.beeped or self._detector.silent_s >= QUIET_S):
-                        await asyncio.sleep(LOOK_EVERY_S)
+                    await self._listening.wait()
             return await caller.play(pcm16)
         finally:
             caller.listen(None)
 
     async def _hear(self, pcm16: bytes, _at_ms: int | None) -> None:
-        if self._detector.feed(pcm16) is not None:
+        detector = self._detector
+        if detector.feed(pcm16) is not None:
             self._decided.set()
+        if detector.beeped or detector.silent_s >= QUIET_S:
+            self._listening.set()

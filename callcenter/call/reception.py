@@ -42,10 +42,15 @@ async def receive(services: CallServices, call_id: UUID, caller: LegInfo, at: da
     return ivr.Engine(flow, variables, caller=caller.from_number, called=caller.to_number, hears=hears)
 
 
+def is_withheld(number: str) -> bool:
+    """Whether nobody can be called, or recognised, by what the network says is the caller's number."""
+    return not any(character.isdigit() for character in number) or number.lstrip("+") in WITHHELD
+
+
 async def _recognised(services: CallServices, call_id: UUID, number: str, at: datetime) -> dict[str, str]:
     """What earlier calls say; nobody is recognised by a number that is withheld."""
     history = CallerHistory()
-    if any(character.isdigit() for character in number) and number.lstrip("+") not in WITHHELD:
+    if not is_withheld(number):
         days = services.settings.ivr.recognise_days
         try:
             async with asyncio.timeout(RECOGNISE_WITHIN_S):

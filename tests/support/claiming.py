@@ -1,19 +1,22 @@
 """Callbacks that are due and claimed, for tests."""
 
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from callback.policy import Dial
-from callback.request import Attempt, Claim, Mode
+from callback.policy import Dial, Reject, Verdict
+from callback.request import Attempt, Callback, Claim, Mode
 from callback.state import Step
 from callback.store import Store
 from support.wishes import requested
 
-ALWAYS = Dial()
-
 
 async def fall_due(store: Store) -> list[UUID]:
     """Let all that is ripe fall due, as fast as it goes."""
-    fallen = await store.fall_due(100_000, (), rate_per_s=1e6, judge=lambda *_: ALWAYS)
+
+    def judge(_: Callback, __: datetime, forbidden: bool) -> Verdict:
+        return Reject("do_not_call") if forbidden else Dial()
+
+    fallen = await store.fall_due(100_000, (), rate_per_s=1e6, judge=judge)
     return fallen.due
 
 

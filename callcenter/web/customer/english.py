@@ -30,6 +30,8 @@ ENGLISH: Words = {
     "no_times": "No times are free in the next few days.",
     "today": "Today",
     "tomorrow": "Tomorrow",
+    "today_inside": "today",
+    "tomorrow_inside": "tomorrow",
     "between": "{day}, {span}",
     "details_title": "How do we reach you?",
     "chosen_topic": "About",

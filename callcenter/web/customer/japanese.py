@@ -30,6 +30,8 @@ JAPANESE: Words = {
     "no_times": "しばらくの間、空いている時間帯がありません。",
     "today": "今日",
     "tomorrow": "明日",
+    "today_inside": "今日",
+    "tomorrow_inside": "明日",
     "between": "{day} {span}",
     "details_title": "ご連絡先を入力してください",
     "chosen_topic": "ご用件",

@@ -80,7 +80,7 @@ class Offering:
             terms = await self._desk.soonest(queue, customer)
         except RefusedError:
             return Soonest(possible=False, text=visit.words["soonest_not"])
-        window = calendar.span(terms.promised_from, terms.promised_until)
+        window = calendar.span(terms.promised_from, terms.promised_until, inside=True)
         text = visit.words["soonest_window"].format(window=window)
         return Soonest(possible=True, text=text, href=href(SOONEST) if href else "")
 

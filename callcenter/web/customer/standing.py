@@ -48,6 +48,7 @@ class Row:
     name: str
     text: str
     href: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,9 @@ def _window(kind: str, status: Status, calendar: Calendar, visit: Visit) -> tupl
     if kind in PROMISED:
         return words["window"], calendar.span(callback.promised_from, callback.promised_until)
     if kind == "retry" and status.next_at is not None:
-        return words["next_try"], words["not_before"].format(time=calendar.moment(status.next_at))
+        return words["next_try"], words["not_before"].format(
+            time=calendar.moment(status.next_at, inside=True)
+        )
     return "", ""
 
 

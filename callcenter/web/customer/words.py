@@ -42,6 +42,8 @@ class Words(TypedDict):
     no_times: str
     today: str
     tomorrow: str
+    today_inside: str
+    tomorrow_inside: str
     between: str
 
     # Who?

@@ -189,7 +189,7 @@ class CallbackLink:
         window = calendar.span(callback.promised_from, callback.promised_until)
         rows = [
             Row(words["about"], self._topics.title(callback.queue, visit.language)),
-            Row(words["window"], f"{window} – {calendar.zone_name(callback.promised_from)}"),
+            Row(words["window"], window, note=calendar.zone_name(callback.promised_from)),
             Row(words["your_number"], masked(callback.number)),
         ]
         return self._drawing.page(
