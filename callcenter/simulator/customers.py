@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 
 from callcenter.media.g711 import pcm16_to_ulaw
-from callcenter.simulator.callback_plan import CallbackPlan, Doing, Pickup
+from callcenter.simulator import page_visit
+from callcenter.simulator.callback_plan import BY_PAGE, CallbackPlan, Doing, Pickup
 from callcenter.simulator.callback_truth import Rang
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import PhoneCall
@@ -53,6 +54,9 @@ class Customer:
     async def _meanwhile(self, doing: Doing) -> None:
         world, expecting = self._world, self._expecting
         if await any_set(doing.after_s, expecting.over):
+            return
+        if doing.what in BY_PAGE:
+            await page_visit.change(world, expecting, doing.what)
             return
         again = replace(expecting.plan, script=Script.AGAIN, again=doing, callback=None)
         await Caller(world, again, expecting.dialled).live()

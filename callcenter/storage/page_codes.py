@@ -22,7 +22,8 @@ MOST_SENT = 3
 RESEND_S = 30.0
 WINDOW_S = 3600.0
 
-_COLUMNS = "wish, done, callback_id, proved, code_hash IS NOT NULL AND code_expires_at > clock_timestamp() AS has_code"
+_COLUMNS = """wish, done, callback_id, proved,
+    code_hash IS NOT NULL AND code_expires_at > clock_timestamp() AS has_code"""
 # A form that comes again with another number has to prove that one; what was granted stays what it is.
 OPEN = f"""
 INSERT INTO callcenter.callback_code AS c (key_hash, wish, expires_at)

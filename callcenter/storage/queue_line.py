@@ -299,7 +299,7 @@ class QueueLine:
     async def take_place(
         self, connection: asyncpg.Connection, call_id: UUID, since: datetime, priority: int
     ) -> None:
-        """Give a caller in line the place of a callback that ends in the same transaction, if it is better."""
+        """Give a caller the place of a callback that ends in the same transaction, if it is better."""
         await connection.execute(sql.TAKE_PLACE, call_id, since, priority)
 
     async def place_of(self, callback_id: UUID) -> int | None:

@@ -123,6 +123,7 @@ CREATE TABLE callback.idempotency (
     key         text NOT NULL,
     body_hash   bytea NOT NULL,
     callback_id uuid NOT NULL,
+    created     boolean NOT NULL DEFAULT true,  -- false: there was one already
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (client, key)
 );
