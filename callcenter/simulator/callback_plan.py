@@ -47,10 +47,11 @@ class CallbackPlan:
     ``keys`` answer the service's prompts in the queue one after the other, the last one makes it stand; each
     may be several digits. Who asks on the customers' page chooses the next time there is, or to be called
     as soon as possible. Of ``pickups`` there is one for each ringing in order; later ones are answered, after
-    ``ring_s``, with ``hello``. ``confirm`` is pressed when the service is heard, where it is to be told that
-    this is the customer. Once picked up, an agent is waited for ``patience_s``, and so long a machine
-    records; the call itself is waited for ``waits_s``. ``attempts`` is how often at most the telephone may
-    ring.
+    ``ring_s``, with ``hello``; nobody speaks for ``settle_s`` after that, so that a service that listens for
+    machines may bring the two together. ``confirm`` is pressed when the service is heard, where it is to be
+    told that this is the customer. Once picked up, an agent is waited for ``patience_s``; so long a machine
+    records and somebody else stays; the call itself is waited for ``waits_s``. ``attempts`` is how often at
+    most the telephone may ring.
     """
 
     keys: tuple[str, ...] = ("1", "1", "1")
@@ -58,6 +59,7 @@ class CallbackPlan:
     pickups: tuple[Pickup, ...] = ()
     ring_s: float = 0.8
     hello: str = ""
+    settle_s: float = 0.0
     confirm: str = ""
     patience_s: float = 20.0
     waits_s: float = 90.0

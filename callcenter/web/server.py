@@ -14,6 +14,7 @@ from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.config import Settings
+from callcenter.reports.callback_query import CallbackReports
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
 from callcenter.storage.abandoned import AbandonedCallers
@@ -47,6 +48,7 @@ from callcenter.web.routes.agents import AgentRoutes
 from callcenter.web.routes.callback_changes import CallbackChangeRoutes
 from callcenter.web.routes.callback_link import CallbackLink
 from callcenter.web.routes.callback_page import CallbackPage
+from callcenter.web.routes.callback_report import CallbackReportRoutes
 from callcenter.web.routes.callback_steps import CallbackSteps
 from callcenter.web.routes.callbacks import CallbackRoutes
 from callcenter.web.routes.calls import CallRoutes
@@ -177,6 +179,7 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
             [route.flow.stem for route in services.settings.routes],
         ).routes(),
         *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
+        *CallbackReportRoutes(CallbackReports(services.database), thresholds, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
         *_callbacks(services),
         *DocumentRoutes().routes(),

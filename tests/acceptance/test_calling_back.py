@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.asterisk import Asterisk, asterisk_settings
 from support.numbers import new_number
 from support.office import Office
 from support.program import Program, running_worker
@@ -73,8 +74,8 @@ async def test_agent_and_customer_hear_each_other(program: Program) -> None:
         call = await office.get(f"/calls/{attempt['call_id']}")
         assert (call["direction"], call["outcome"]) == ("callback", "answered")
         assert call["chain_id"] == made["chain_id"]
-        with urllib.request.urlopen(f"{program.url}/metrics") as answer:
-            text = answer.read().decode()
+        async with office.session.get(f"{program.url}/metrics") as answer:
+            text = await answer.text()
         assert "callcenter_callbacks_carried_total 1.0" in text
         assert "callcenter_callbacks_dialled_total 1.0" in text
     assert program.stop() == 0
@@ -178,3 +179,37 @@ def test_a_worker_with_nothing_to_carry_says_so(program: Program) -> None:
     assert ended.stderr.strip().splitlines()[-1].startswith("callcenter: callbacks.workers")
     ended = program.run("worker", "--port", "70000", check=False)
     assert (ended.returncode, ended.stderr.strip()) == (2, "callcenter: --port must be between 0 and 65535")
+
+
+class TestByAsterisk:
+    @pytest.fixture
+    def program(self, make_program: Callable[..., Program]) -> Program:
+        asterisk = asterisk_settings(customer_endpoint="PJSIP/{number}@trunk")
+        return make_program(gateways={"asterisk": asterisk}, queues=QUEUES)
+
+    async def test_a_customer_who_picks_up_and_one_who_is_busy(self, program: Program) -> None:
+        program.start()
+        async with Office(program) as office, Asterisk(program) as pbx:
+            await office.hire("ann", "PJSIP/ann", gateway="asterisk")
+            made = await wish(office)
+            agent = await pbx.answer(await pbx.dialled())
+            dialled = await pbx.dialled()
+            assert dialled.query["endpoint"] == f"PJSIP/{made['number']}@trunk"
+            attempt = (await office.get(f"/callbacks/{made['callback_id']}"))["attempts_made"][0]
+            assert dialled.query["channelId"] == f"cb-{attempt['attempt_id']}"
+            pbx.states[dialled.query["channelId"]] = "Up"
+            customer = await pbx.answer(dialled)
+            await becomes(office, made, "bridged")
+            await customer.hang_up()
+            await becomes(office, made, "completed")
+            await agent.hang_up()
+            await office.agent_is("ann", "available")
+
+            made = await wish(office)
+            agent = await pbx.answer(await pbx.dialled())
+            busy = await pbx.dialled()
+            del pbx.states[busy.query["channelId"]]
+            callback = await becomes(office, made, "retry_wait")
+            assert callback["attempts"] == 1
+            await office.agent_is("ann", "available")
+        assert program.stop() == 0

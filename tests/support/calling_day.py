@@ -30,7 +30,7 @@ SOON = dict.fromkeys(("busy_s", "no_answer_s", "failed_s", "machine_s", "not_con
 CALLBACK = {
     "enabled": True,
     "offer_after_s": 600,
-    "earliest_s": 2,
+    "earliest_s": 1.5,
     "ring_s": 5,
     "retry": {
         "busy_s": 1,
@@ -102,7 +102,7 @@ def caller(number: int, queue: str, key: str, **more: Any) -> CallerPlan:
         "turns": TURNS,
         "think_s": 0.3,
         "patience_s": 0.5,
-        "callback": CallbackPlan(waits_s=15),
+        "callback": CallbackPlan(waits_s=20),
     }
     return CallerPlan(number=f"+121255501{number:02d}", queue=queue, key=key, voice=VOICE, **(plan | more))
 
@@ -134,4 +134,4 @@ def wish_of(truth: Truth, *expected: str) -> CallbackTruth:
     return wish
 
 
-__all__ = ["agent", "caller", "flow", "free_port", "live", "queue", "settings", "wish_of"]
+__all__ = ["CALLBACK", "agent", "caller", "flow", "free_port", "live", "queue", "settings", "wish_of"]

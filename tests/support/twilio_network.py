@@ -266,12 +266,13 @@ class TwilioNetwork:
 
     def _description(self, origination: Origination, at: float) -> dict[str, str]:
         status = self.statuses.get(origination.sid, "ringing")
-        times = {"date_created": formatdate(at, usegmt=True)}
-        return (
-            {"sid": origination.sid, "to": origination.to, "direction": "outbound-api"}
-            | times
-            | {"status": status}
-        )
+        return {
+            "sid": origination.sid,
+            "to": origination.to,
+            "direction": "outbound-api",
+            "date_created": formatdate(at, usegmt=True),
+            "status": status,
+        }
 
     async def _update(self, request: web.Request) -> web.Response:
         sid = request.match_info["sid"]

@@ -205,9 +205,10 @@ CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
 -- How often a number and an address used the customers' page lately; neither can be read out of it.
 CREATE TABLE callcenter.callback_page_use (
     use_hash bytea NOT NULL,
-    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+    mark     bytea NOT NULL,        -- what was sent twice counts once
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (use_hash, mark)
 );
-CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
 CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
 
 -- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
@@ -271,6 +272,8 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 -- Calls that call customers back are none of the calls that came in; so far all were such.
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+CREATE INDEX event_offer ON callcenter.event (at)
+    WHERE type IN ('callback.offered', 'callback.accepted', 'callback.declined');
 
 -- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
 CREATE TABLE callcenter.queue_fallback (

@@ -9,6 +9,7 @@ from callback.errors import RefusedError
 from callback.request import Slot
 from callback.slots import nearest
 from callcenter.callbacks.desk import CallbackDesk
+from callcenter.errors import NotFoundError
 from callcenter.web.customer.choices import SOONEST, Day, days
 from callcenter.web.customer.visit import Visit
 
@@ -87,5 +88,5 @@ class Offering:
     async def _slots(self, queue: str, zone: str) -> list[Slot]:
         try:
             return await self._desk.slots(queue, zone=zone)
-        except RefusedError:
+        except (RefusedError, NotFoundError):
             return []

@@ -85,6 +85,7 @@ class Words(TypedDict):
     window: str
     about: str
     your_number: str
+    ending: str
     calls_made: str
     attempts: str
     next_try: str

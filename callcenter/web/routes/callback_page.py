@@ -159,7 +159,7 @@ class CallbackPage:
             return self._drawing.message(visit, "not_offered", 409, again=True)
         wish, wrong = await self._read(visit, topic, sent, before)
         if wish["number"]:
-            await self._limits.count(request, wish["number"])
+            await self._limits.count(request, wish["number"], key)
             filled = await self._codes.open(key, wish)
             if not wrong:
                 return await self._way.on(visit, key, filled)

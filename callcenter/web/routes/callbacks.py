@@ -1,5 +1,6 @@
 """``/api/v1/callbacks``: customers who asked to be called back; asking for them."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -8,12 +9,14 @@ from uuid import UUID
 from aiohttp import web
 
 from callback.errors import RefusedError
+from callback.numbers import plain
 from callback.refusal import Refusal
 from callback.request import Callback, Source
 from callback.search import Search
 from callback.store import Store
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.callbacks.models import Asked
+from callcenter.errors import StorageError
 from callcenter.storage.calls import CallRecord, Calls
 from callcenter.web import callback_models as models
 from callcenter.web import paging
@@ -23,6 +26,8 @@ from callcenter.web.callback_csv import rows_of
 from callcenter.web.errors import ForbiddenError, InvalidError
 from callcenter.web.params import answer, id_of, principal_of
 from callcenter.web.principal import Principal
+
+log = logging.getLogger(__name__)
 
 CSV_PAGE = 500
 CSV_ROWS = 100_000
@@ -53,7 +58,7 @@ class CallbackRoutes:
         wanted = Search(
             queue=query.queue,
             states=query.state,
-            number=query.number,
+            number=None if query.number is None else plain(query.number),
             source=query.source,
             owner=query.owner,
             since=query.since,
@@ -183,9 +188,17 @@ class CallbackRoutes:
                 "Content-Disposition": 'attachment; filename="callbacks.csv"',
             }
         )
+        pieces = rows_of(self._all(wanted))
         await response.prepare(request)
-        async for piece in rows_of(self._all(wanted)):
-            await response.write(piece.encode())
+        try:
+            async for piece in pieces:
+                await response.write(piece.encode())
+        except StorageError as error:
+            # The status is sent already: only a connection that breaks says that the table is not whole.
+            log.warning("a table of callbacks was cut off: %s", error)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the table was cut off") from error
         await response.write_eof()
         return response
 

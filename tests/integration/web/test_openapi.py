@@ -193,6 +193,8 @@ async def call_id(site: Any) -> Any:
         ("agents/ann", "Agent"),
         ("reports/summary", "Summary"),
         ("reports/summary?interval=15&queue=sales", "Summary"),
+        ("reports/callbacks", "CallbackReport"),
+        ("reports/callbacks?interval=60&queue=sales&calls=5&unserved=true", "CallbackReport"),
         ("reports/quality", "QualityReport"),
         ("reports/quality?interval=60&queue=sales&agent=ann", "QualityReport"),
     ],
