@@ -64,7 +64,7 @@ _OF_REPORT: tuple[tuple[str, Unit, tuple[str, ...], Callable[[Wishes], float | N
     ("callbacks dialled", Unit.COUNT, ("dialled",), lambda wishes: sum(bool(one.rings) for one in wishes)),
     ("callbacks picked up", Unit.COUNT, ("picked_up",), _picked_up),
     ("callbacks connected", Unit.COUNT, ("bridged",), lambda wishes: sum(one.connected for one in wishes)),
-    ("callbacks connected, share", Unit.RATIO, ("connect", "value"), _connect),
+    ("callbacks connected, share", Unit.RATIO, ("connect",), _connect),
     *(
         (f"callbacks {state}", Unit.COUNT, ("ends", state), _ended(state))
         for state in sorted(STATE_OF.values())
@@ -76,8 +76,8 @@ _OF_REPORT: tuple[tuple[str, Unit, tuple[str, ...], Callable[[Wishes], float | N
         ("duplicate_dials",),
         lambda wishes: sum(len(one.duplicates) for one in wishes),
     ),
-    ("wait after picking up", Unit.SECONDS, ("wait_after_pick_up_s", "value"), _wait_s),
-    ("time not on hold", Unit.SECONDS, ("queue_time_saved_s", "value"), _saved_s),
+    ("wait after picking up", Unit.SECONDS, ("wait_after_pick_up_s",), _wait_s),
+    ("time not on hold", Unit.SECONDS, ("queue_time_saved_s",), _saved_s),
 )
 
 
@@ -102,6 +102,8 @@ def _of_report(scope: str, report: Mapping[str, Any], wishes: Wishes) -> Iterato
         found: Any = report
         for key in path:
             found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping):
+            found = found["numerator"] / found["denominator"] if found["denominator"] else None
         true = of_truth(wishes)
         yield _row(scope, name, unit, 0 if found is None and true == 0 else found, true)
 
