@@ -30,13 +30,13 @@ from callcenter.call.supervisor import CallSupervisor
 from callcenter.callback_work import CallbackWork, Turns
 from callcenter.callbacks.opening import open_callbacks
 from callcenter.errors import UsageError
-from callcenter.figures import process_figures
 from callcenter.gateways import Gateways, open_gateways
 from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.process_figures import figures_of
 from callcenter.queueing import SkillTree
 from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
@@ -61,6 +61,7 @@ from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
 from callcenter.web.server import WebServices, build_app, build_worker_app
 from callcenter.web.server_log import server_logger
+from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -200,10 +201,13 @@ async def serving(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
 
-        def figures() -> ProcessFigures:
-            return process_figures(stores, services, supervisor, gateways, work)
+        serves = role is Role.SERVICE
+        webhooks = await open_webhooks(stack, stores, services) if serves else None
 
-        if role is Role.SERVICE:
+        def figures() -> ProcessFigures:
+            return figures_of(stores, services, supervisor, gateways, work, webhooks)
+
+        if serves:
             webside = await _open_web(
                 stack, stores, services, supervisor, relay, gateways, figures, demo_token
             )

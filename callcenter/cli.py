@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callcenter import __version__, config
+from callcenter.callback_cli import add_callback
 from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
@@ -67,6 +68,7 @@ def _parser() -> Parser:
     _add_db(commands)
     _add_user(commands)
     add_closure(commands)
+    add_callback(commands)
     add_transcribe(commands)
     add_asr(commands)
     add_staffing(commands)

@@ -37,7 +37,6 @@ _ENGLISH: Final[Mapping[str, str]] = {
     "postponed": "Thank you. We will call you then. Goodbye.",
     "cancelled": "Your callback is cancelled. Goodbye.",
     "goodbye": "We will try again later. Goodbye.",
-    "machine": "Hello. You asked us to call you back. We will try again later. Goodbye.",
 }
 _JAPANESE: Final[Mapping[str, str]] = {
     "greeting": "ご依頼の折り返しのお電話です。",
@@ -54,7 +53,6 @@ _JAPANESE: Final[Mapping[str, str]] = {
     "postponed": "ありがとうございます。その時間にお電話いたします。失礼いたします。",
     "cancelled": "折り返しのお電話を取り消しました。失礼いたします。",
     "goodbye": "改めてお電話いたします。失礼いたします。",
-    "machine": "ご依頼の折り返しのお電話です。改めてお電話いたします。失礼いたします。",
 }
 _TEXTS: Final[Mapping[str, Mapping[str, str]]] = {"en": _ENGLISH, "ja": _JAPANESE}
 _OTHER_KEYS = "23456789"

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from callcenter.call import callback_words as words
 from callcenter.call.callback_record import CallbackRecord
 from callcenter.call.context import CallContext
 from callcenter.media.answering_machine import DECIDE_S, MachineDetector, Verdict
@@ -48,8 +47,7 @@ class MachinePhase:
             if rules.machine == "retry":
                 return False
             language = self._record.callback.language
-            text = rules.machine_message or words.say("machine", language)
-            pcm16 = await self._context.services.prompts.pcm(text, language=language)
+            pcm16 = await self._context.services.prompts.pcm(rules.machine_message, language=language)
             with suppress(TimeoutError):
                 async with asyncio.timeout(BEEP_WITHIN_S):
                     await self._listening.wait()

@@ -303,8 +303,14 @@ class CallbackDesk:
         return await self._store.expedite(callback_id, by=by, version=version)
 
     async def merge(self, callback_id: UUID, *, by: str, call_id: UUID) -> Callback:
-        """The customer has phoned in and goes on in person, in the call ``call_id``."""
-        return await self._store.merge(callback_id, by=by, call_id=call_id)
+        """The customer has phoned in and goes on in person, in the call ``call_id``.
+
+        If that call stands in line it gets the callback's place, in the same transaction.
+        """
+        async with self._database.transaction() as connection:
+            merged = await self._store.merge(callback_id, by=by, call_id=call_id, connection=connection)
+            await self._line.take_place(connection, call_id, merged.arrived_at, merged.priority)
+        return merged
 
     async def erase(self, text: str, *, by: str) -> int:
         """Forget a number, and what was said about it; returns in how many callbacks."""

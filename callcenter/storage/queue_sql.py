@@ -99,6 +99,15 @@ WITH me AS (
 {_POSITION} AS position, me.entered_at FROM me
 """
 
+# In the transaction in which the callback whose place it was ends.
+TAKE_PLACE = """
+WITH moved AS (
+    UPDATE callcenter.queue_entry
+    SET entered_at = least(entered_at, $2), priority = greatest(priority, $3) WHERE call_id = $1 RETURNING 1
+)
+SELECT pg_notify('acd', '') FROM moved
+"""
+
 LEAVE_PLACE = """
 INSERT INTO callcenter.left_place (number, queue, entered_at) VALUES ($1, $2, $3)
 ON CONFLICT (number, queue) DO UPDATE SET entered_at = excluded.entered_at, left_at = excluded.left_at

@@ -3,7 +3,7 @@
 Whoever may see a callback sees its number, agents too: they are the ones who talk to the customer.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -150,7 +150,7 @@ class CallbackQuery(Query):
     text: str = Field("", max_length=100)
     cursor: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-    format: Annotated[str, Field(pattern="^(json|csv)$")] = "json"
+    format: Literal["json", "csv"] | None = None
 
 
 class SlotQuery(Query):

@@ -69,6 +69,9 @@ class ProcessFigures:
     callbacks_lost: float = _counter("Callbacks that others took from it, as its lease had run out")
     callbacks_reconciled: float = _counter("Attempts of lost processes of which it found out what became")
     callbacks_unknown: float = _counter("Those of which the network could not tell")
+    webhooks_delivered: float = _counter("Messages that webhooks have received")
+    webhooks_failed: float = _counter("Tries to tell a webhook that failed")
+    webhooks_dead: float = _counter("Messages to webhooks that were given up")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from aiohttp import web
 
+from callback.deliveries import Deliveries
+from callback.store import Store
 from callcenter.acd.queues import Queues
 from callcenter.acd.waits import WaitTimes
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.config import Settings
+from callcenter.reports.callback_query import CallbackReports
 from callcenter.reports.quality_query import QualityReports
 from callcenter.reports.query import Reports
+from callcenter.storage.abandoned import AbandonedCallers
 from callcenter.storage.agents import Agents
 from callcenter.storage.calls import Calls
 from callcenter.storage.closures import Closures
@@ -27,6 +31,7 @@ from callcenter.storage.users import Users
 from callcenter.storage.wait_estimates import WaitEstimates
 from callcenter.web import middleware
 from callcenter.web.auth import Authenticator, TokenLookup
+from callcenter.web.callback_access import CallbackAccess
 from callcenter.web.customer.booking import Booking
 from callcenter.web.customer.codes import CodeSender
 from callcenter.web.customer.drawing import Drawing
@@ -38,12 +43,18 @@ from callcenter.web.live import LiveHub
 from callcenter.web.metrics import Metrics, ProcessFigures, WatcherFigures
 from callcenter.web.ports import CallControl
 from callcenter.web.principal import Principal, Role
+from callcenter.web.routes.abandoned import AbandonedRoutes
 from callcenter.web.routes.agents import AgentRoutes
+from callcenter.web.routes.callback_changes import CallbackChangeRoutes
 from callcenter.web.routes.callback_link import CallbackLink
 from callcenter.web.routes.callback_page import CallbackPage
+from callcenter.web.routes.callback_report import CallbackReportRoutes
 from callcenter.web.routes.callback_steps import CallbackSteps
+from callcenter.web.routes.callbacks import CallbackRoutes
 from callcenter.web.routes.calls import CallRoutes
 from callcenter.web.routes.closure import ClosureRoutes
+from callcenter.web.routes.deliveries import DeliveryRoutes
+from callcenter.web.routes.do_not_call import DoNotCallRoutes
 from callcenter.web.routes.document import DocumentRoutes
 from callcenter.web.routes.handovers import HandoverRoutes
 from callcenter.web.routes.health import HealthRoutes, ReadinessChecks, counted
@@ -168,8 +179,23 @@ def _api(services: WebServices) -> list[web.AbstractRouteDef]:
             [route.flow.stem for route in services.settings.routes],
         ).routes(),
         *WaitReportRoutes(services.wait_estimates, thresholds.timezone, now).routes(),
+        *CallbackReportRoutes(CallbackReports(services.database), thresholds, now).routes(),
         *QualityRoutes(QualityReports(services.database), thresholds, now).routes(),
+        *_callbacks(services),
         *DocumentRoutes().routes(),
+    ]
+
+
+def _callbacks(services: WebServices) -> list[web.AbstractRouteDef]:
+    desk, store = services.callbacks, Store(services.database.transaction)
+    access = CallbackAccess(desk, services.agents, services.queues)
+    return [
+        # Before what has an id in this place.
+        *AbandonedRoutes(AbandonedCallers(services.database), services.now).routes(),
+        *CallbackRoutes(desk, store, access, services.calls).routes(),
+        *CallbackChangeRoutes(desk, access).routes(),
+        *DoNotCallRoutes(desk, store).routes(),
+        *DeliveryRoutes(Deliveries(services.database.transaction)).routes(),
     ]
 
 

@@ -123,6 +123,7 @@ CREATE TABLE callback.idempotency (
     key         text NOT NULL,
     body_hash   bytea NOT NULL,
     callback_id uuid NOT NULL,
+    created     boolean NOT NULL DEFAULT true,  -- false: there was one already
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (client, key)
 );
@@ -259,6 +260,8 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 -- Calls that call customers back are none of the calls that came in; so far all were such.
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+CREATE INDEX event_offer ON callcenter.event (at)
+    WHERE type IN ('callback.offered', 'callback.accepted', 'callback.declined');
 
 -- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
 CREATE TABLE callcenter.queue_fallback (

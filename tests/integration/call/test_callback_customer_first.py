@@ -1,6 +1,7 @@
 """Callbacks with the customer on the line first: what they are asked, and how they wait."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,13 @@ from callback.request import Mode, Result
 from callback.state import State
 from callcenter.telephony.port import DialResult
 from callcenter.telephony.shell import reference_of
+
+
+async def soon(true: Callable[[], bool], within_s: float = 5) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
 
 FIRST = {"mode": "customer_first", "confirm_s": 0.3}
 
@@ -86,6 +94,29 @@ async def test_later(open_callbacks: Any) -> None:
     assert callback.not_before - callback.state_since >= timedelta(seconds=590)
     async with asyncio.timeout(10):
         await telephone.closed.wait()
+
+
+async def test_another_time_out_of_the_next_free_ones(open_callbacks: Any) -> None:
+    back, wish, telephone = await asked(open_callbacks, {"confirm_s": 5})
+    telephone.sink.on_dtmf("3")
+    heard = telephone.heard
+    await soon(lambda: telephone.heard > heard + 25)
+    telephone.sink.on_dtmf("2")
+    callback = await back.until(wish, State.SCHEDULED)
+    assert await back.result(wish) == (Result.POSTPONED, False)
+    slots = await back.center.services.callbacks.desk.slots("sales", zone=wish.zone)
+    free = [slot.start for slot in slots]
+    assert callback.slot_start == free[1]
+    assert callback.not_before == callback.promised_from == callback.slot_start
+    async with asyncio.timeout(10):
+        await telephone.closed.wait()
+
+
+async def test_who_wants_another_time_and_chooses_none_is_called_later(open_callbacks: Any) -> None:
+    back, wish, telephone = await asked(open_callbacks)
+    telephone.sink.on_dtmf("3")
+    callback = await back.until(wish, State.SCHEDULED, within_s=30)
+    assert callback.slot_start is None
 
 
 async def test_not_any_more(open_callbacks: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a process reports of itself on ``/metrics``, read from its parts."""
+"""What a process reports of itself, gathered from its parts."""
 
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
@@ -7,17 +7,19 @@ from callcenter.gateways import Gateways
 from callcenter.speech import speech_stats
 from callcenter.stores import Stores
 from callcenter.web.metrics import ProcessFigures
+from callcenter.web.webhook_sender import WebhookStats
 
 
-def process_figures(
+def figures_of(
     stores: Stores,
     services: CallServices,
     supervisor: CallSupervisor,
     gateways: Gateways,
     work: CallbackWork | None,
+    webhooks: WebhookStats | None,
 ) -> ProcessFigures:
-    """The figures as of now; without ``work`` no callbacks are carried here."""
-    log, media = stores.events.stats, gateways.counters
+    """The figures now; ``None`` for what this process does not do."""
+    log_, media = stores.events.stats, gateways.counters
     speech, retried = speech_stats(services.recognizer)
     return ProcessFigures(
         calls=supervisor.calls,
@@ -30,10 +32,10 @@ def process_figures(
         audio_skipped_seconds=supervisor.losses.skipped_ms / 1000,
         refusals=sum(one.refused for one in media),
         protocol_errors=sum(one.protocol_errors for one in media),
-        events_stored=log.stored,
-        events_pending=log.pending,
-        events_lost=log.lost,
-        events_rejected=log.rejected,
+        events_stored=log_.stored,
+        events_pending=log_.pending,
+        events_lost=log_.lost,
+        events_rejected=log_.rejected,
         speech_waiting=speech.waiting,
         speech_put_off=speech.put_off,
         speech_rung=speech.rung,
@@ -49,6 +51,7 @@ def process_figures(
         speech_rows=speech.rows,
         speech_busy_seconds=speech.busy_s,
         **({} if work is None else _callbacks(work)),
+        **({} if webhooks is None else _webhooks(webhooks)),
     )
 
 
@@ -60,4 +63,12 @@ def _callbacks(work: CallbackWork) -> dict[str, float]:
         "callbacks_lost": work.worker.lost,
         "callbacks_reconciled": work.worker.reconciled,
         "callbacks_unknown": work.worker.unknown,
+    }
+
+
+def _webhooks(webhooks: WebhookStats) -> dict[str, float]:
+    return {
+        "webhooks_delivered": webhooks.delivered,
+        "webhooks_failed": webhooks.failed,
+        "webhooks_dead": webhooks.dead,
     }
