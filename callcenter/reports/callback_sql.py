@@ -180,7 +180,7 @@ WITH left_for AS (
              FROM callback.event
              JOIN callcenter.call ON call.call_id = (event.data ->> 'call')::uuid
             WHERE event.callback_id = asked.callback_id AND step = 'merge' AND call.connected_at IS NOT NULL
-              AND asked.bridged_at IS NULL
+              AND asked.state = 'merged' AND asked.bridged_at IS NULL
             LIMIT 1
       ) AS merged ON true
       LEFT JOIN LATERAL (
