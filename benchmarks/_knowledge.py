@@ -46,6 +46,7 @@ class Knowledge:
         self._at_work: dict[str, bool] = {}
         self._on_break: set[str] = set()
         self._waiting: dict[int, tuple[str, int]] = {}
+        self._virtual: set[int] = set()
         self._ringing: dict[int, set[str]] = defaultdict(set)
         self._offered_at: dict[int, float] = {}
         self._rings: deque[float] = deque(maxlen=RECENT)
@@ -73,6 +74,16 @@ class Knowledge:
             case Happened.ABANDONED:
                 assert history is not None
                 self._leaves(moment, history, gone=True)
+            case Happened.ASKED:
+                assert history is not None
+                self._virtual.add(moment.caller)
+                history.waits.append((moment.seconds, False))
+            case Happened.CALLED_BACK:
+                self._forget(moment.caller)
+            case Happened.UNREACHED:
+                self._ringing.pop(moment.caller, None)
+                if not moment.ahead:
+                    self._forget(moment.caller)
             case Happened.FREED:
                 self._at_work[moment.agent_id] = True
                 if history is not None:
@@ -85,9 +96,13 @@ class Knowledge:
             case Happened.SIGNED_OUT:
                 self._at_work.pop(moment.agent_id, None)
 
+    def _forget(self, caller: int) -> None:
+        self._virtual.discard(caller)
+        self._waiting.pop(caller, None)
+        self._ringing.pop(caller, None)
+
     def _leaves(self, moment: Moment, history: History, *, gone: bool) -> None:
-        self._waiting.pop(moment.caller, None)
-        self._ringing.pop(moment.caller, None)
+        self._forget(moment.caller)
         history.waits.append((moment.seconds, gone))
 
     @property
@@ -112,15 +127,18 @@ class Knowledge:
 
     def lines(self, moment: Moment) -> dict[str, Line]:
         """The lines in front of the one who has just entered."""
-        ahead = Counter(
-            queue
+        before = {
+            caller: queue
             for caller, (queue, priority) in self._waiting.items()
             if priority >= moment.priority and not self._ringing.get(caller) and caller != moment.caller
-        )
+        }
+        ahead = Counter(before.values())
+        virtual = Counter(before[caller] for caller in self._virtual if caller in before)
         ring_s = self.ring.mean_s
         return {
             name: Line(
                 ahead[name],
+                virtual[name],
                 service_s=None if history.aht_s is None else history.aht_s + ring_s,
                 abandon_per_s=history.abandon_per_s,
                 overtaking_per_s=history.overtaking_per_s(moment.priority, moment.at_s),

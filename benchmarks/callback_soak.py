@@ -170,9 +170,7 @@ def _settings(plan: Scenario, database: str, gateway_url: str, credentials: Cred
         "asr": {"enabled": False},
         "recording": {"enabled": False},
         "callbacks": {"lease_s": LEASE_S},
-        "queues": [
-            {"name": QUEUE, "ring_timeout_s": 5, "wrap_up_s": 20, "redial_s": 0, "callback": callback}
-        ],
+        "queues": [queue],
         "agents": [
             {"id": agent.id, "address": agent.address, "queues": list(agent.queues)} for agent in plan.agents
         ],
@@ -213,7 +211,7 @@ def report(soaked: Soaked) -> Report:
     rings = sum(len(wish.rings) for wish in wishes)
     duplicates = [f"{wish.number}: {problem}" for wish in wishes for problem in wish.duplicates]
     lost = [wish.number for wish in wishes if _is_lost(wish, soaked.kept.get(wish.number, []))]
-    for problem in (*duplicates, *(f"{number} is lost" for number in lost), *_problems(soaked.truth)):
+    for problem in (*(f"{number} is lost" for number in lost), *soaked.truth.everything_wrong):
         progress(problem)
     firsts = [wish.first_ring_s for wish in wishes if wish.first_ring_s is not None]
     made.add("minutes", round(soaked.lived_s / 60, 1), "min")
@@ -249,15 +247,6 @@ def _is_lost(wish: CallbackTruth, kept: Sequence[dict[str, Any]]) -> bool:
 def _never_asked_for(soaked: Soaked) -> int:
     asked = {wish.number for wish in soaked.truth.callbacks}
     return sum(len(rows) for number, rows in soaked.kept.items() if number not in asked)
-
-
-def _problems(truth: Truth) -> list[str]:
-    own = [f"{call.number}: {problem}" for call in truth.calls for problem in call.problems]
-    return [
-        *truth.problems,
-        *own,
-        *(f"{one.number}: {each}" for one in truth.callbacks for each in one.problems),
-    ]
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ _RESULTS = {
 class Reconciler:
     """Brings claimed callbacks from ``RECONCILING`` to where they belong.
 
-    ``unknown`` counts the attempts of which the network could not tell; each is an error in the log.
+    ``settled`` counts the attempts that were brought to their end, ``unknown`` those among them of which the
+    network could not tell; each of these is an error in the log.
     """
 
     def __init__(self, store: Store, network: Network, rules: RulesOf, options: Options) -> None:
@@ -76,6 +77,7 @@ class Reconciler:
         self._network = network
         self._rules = rules
         self._options = options
+        self.settled = 0
         self.unknown = 0
 
     async def settle(self, claim: Claim) -> None:
@@ -135,6 +137,7 @@ class Reconciler:
             cause=following.cause,
             apologise=following.apologise or None,
         )
+        self.settled += 1
         log.info(
             "callback %s: attempt %s of a lost worker was %s",
             callback.callback_id,

@@ -14,7 +14,8 @@ class Search:
     """Which callbacks; newest request first. What is ``None`` or empty is not asked for.
 
     ``since`` and ``until`` bound the time of the request, the first inclusive, the second not. ``after`` is
-    time of request and id of the last one of the page before.
+    time of request and id of the last one of the page before. ``queues`` are those that may be seen, ``text``
+    is part of the name, the topic or the note.
     """
 
     queue: str | None = None
@@ -26,6 +27,8 @@ class Search:
     until: datetime | None = None
     after: tuple[datetime, UUID] | None = None
     limit: int = 100
+    queues: Collection[str] | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +13,7 @@ from callback.request import Slot
 from callback.rules import Rules
 
 NEAREST = 3
+DAY = timedelta(days=1)
 
 
 def known_zone(name: str) -> str:
@@ -81,7 +82,10 @@ def nearest(slots: Iterable[Slot], wanted: datetime, count: int = NEAREST) -> li
 
 def chosen(local: datetime, zone: str) -> datetime:
     """The instant that somebody means who chose a time on the wall clock of ``zone``."""
-    return resolve(local, zone_named(zone))
+    try:
+        return resolve(local, zone_named(zone))
+    except OverflowError:
+        raise RefusedError(Refusal.SLOT_UNKNOWN, "there is no such time", "slot") from None
 
 
 def drifted(start: datetime, local: datetime, zone: str) -> datetime | None:
@@ -101,12 +105,20 @@ def _buckets(rules: Rules, first: datetime, last: datetime) -> Iterator[Slot]:
     day, end = first.astimezone(zone).date(), last.astimezone(zone).date()
     length = timedelta(minutes=settings.minutes)
     while day <= end:
-        midnight = datetime.combine(day, time())
-        starts = [
-            resolve(midnight + timedelta(minutes=minute), zone)
-            for minute in range(0, MINUTES_OF_DAY + 1, settings.minutes)
-        ]
+        starts = _beginnings(day, settings.minutes, zone)
         for start, following in pairwise(starts):
             if start < following:
                 yield Slot(start, min(start + length, following), settings.capacity, settings.capacity)
-        day += timedelta(days=1)
+        day += DAY
+
+
+def _beginnings(day: date, minutes: int, zone: tzinfo) -> list[datetime]:
+    """When the buckets of a day begin, and when the last one ends."""
+    midnight = datetime.combine(day, time())
+    first, last = resolve(midnight, zone), resolve(midnight + DAY, zone)
+    if last - first == DAY:
+        return [first + timedelta(minutes=minute) for minute in range(0, MINUTES_OF_DAY + 1, minutes)]
+    return [
+        resolve(midnight + timedelta(minutes=minute), zone)
+        for minute in range(0, MINUTES_OF_DAY + 1, minutes)
+    ]

@@ -90,6 +90,11 @@ class Worker:
         return self._held.lost
 
     @property
+    def reconciled(self) -> int:
+        """How many attempts of lost workers were brought to their end so far."""
+        return self._reconciler.settled
+
+    @property
     def unknown(self) -> int:
         """How many attempts of lost workers came to nobody knows what so far."""
         return self._reconciler.unknown

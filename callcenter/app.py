@@ -8,13 +8,14 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum, auto
 from uuid import UUID, uuid4
 
 import uvloop
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 import ivr
 from callcenter import config, places
@@ -22,23 +23,26 @@ from callcenter import flows as flow_files
 from callcenter.acd.dispatcher import Dispatcher
 from callcenter.acd.waits import WaitTimes
 from callcenter.call.background import Background
-from callcenter.call.expected import ExpectedCallers
 from callcenter.call.partials import Partials
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
+from callcenter.callback_work import CallbackWork, Turns
 from callcenter.callbacks.opening import open_callbacks
+from callcenter.errors import UsageError
+from callcenter.gateways import Gateways, open_gateways
 from callcenter.housekeeping import keep_house, keep_rollups
 from callcenter.lookup import Lookups
 from callcenter.media.pacer import Pacer
 from callcenter.media.prompts import Prompts
 from callcenter.media.recorder import RecordingWriter
+from callcenter.process_figures import figures_of
 from callcenter.queueing import SkillTree
 from callcenter.reports.intervals import reporting_zone
 from callcenter.reports.query import Reports
 from callcenter.reports.rollups import Rollups
 from callcenter.reports.talk_store import TalkStore
-from callcenter.speech import Speech, open_speech, speech_stats
+from callcenter.speech import Speech, open_speech
 from callcenter.storage.closures import ClosureBoard, Closures
 from callcenter.storage.event_log import EventLog
 from callcenter.storage.history import History
@@ -46,19 +50,18 @@ from callcenter.storage.messages import Messages
 from callcenter.storage.nodes import Nodes
 from callcenter.storage.pool import Database
 from callcenter.storage.recordings import Recordings
+from callcenter.storage.room import AgentRoom
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.users import Users
 from callcenter.stores import Stores, open_stores
-from callcenter.telephony.audiosocket import AudioSocketGateway
 from callcenter.telephony.handover import Handover
-from callcenter.telephony.shell import MediaCounters
-from callcenter.telephony.twilio import TwilioGateway, Urls
 from callcenter.web.access_log import AccessLog
 from callcenter.web.feed import LiveFeed
 from callcenter.web.live import LiveHub
 from callcenter.web.metrics import ProcessFigures
-from callcenter.web.server import WebServices, build_app
+from callcenter.web.server import WebServices, build_app, build_worker_app
 from callcenter.web.server_log import server_logger
+from callcenter.webhooks import open_webhooks
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,13 @@ BACKGROUND_GRACE_S = 20.0
 STALE_OFFER_MARGIN_S = 15.0
 SHUTDOWN_TIMEOUT_S = 5.0
 GC_THRESHOLD = 20_000
+
+
+class Role(Enum):
+    """What a process does."""
+
+    SERVICE = auto()  # everything
+    WORKER = auto()  # it carries callbacks: no callers, no pages, no API
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service, as its owner sees it."""
+    """A running service, as its owner sees it. ``work`` is ``None`` where no callbacks are carried."""
 
     url: str
     asterisk_port: int | None
@@ -86,26 +96,34 @@ class Service:
     database: Database
     supervisor: CallSupervisor
     events: EventLog
+    work: CallbackWork | None = None
+
+    async def drain(self, timeout_s: float) -> None:
+        """Claim and take no more, let what is in progress end until the time is up; then end it."""
+        ending = [self.supervisor.drain(timeout_s)]
+        if self.work is not None:
+            ending.insert(0, self.work.stop())
+        await asyncio.gather(*ending)
 
 
-def run_service(settings: config.Settings, place: Place | None = None) -> int:
+def run_service(settings: config.Settings, place: Place | None = None, role: Role = Role.SERVICE) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
-    return uvloop.run(_serve_until_told(settings, place))
+    return uvloop.run(_serve_until_told(settings, place, role))
 
 
-async def _serve_until_told(settings: config.Settings, place: Place | None) -> int:
+async def _serve_until_told(settings: config.Settings, place: Place | None, role: Role) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serving(settings, place) as service:
+    async with serving(settings, place, role=role) as service:
         log.info("listening on %s", service.url)
         spare_garbage_collection()
         for doubt in config.doubts(settings):
             log.warning("%s", doubt)
         await stop.wait()
         log.info("shutting down: no new calls, %d in progress", service.supervisor.calls)
-        await service.supervisor.drain(settings.server.drain_timeout_s)
+        await service.drain(settings.server.drain_timeout_s)
     return 0
 
 
@@ -121,15 +139,21 @@ def spare_garbage_collection() -> None:
 
 @asynccontextmanager
 async def serving(
-    settings: config.Settings, place: Place | None = None, *, demo_token: str | None = None
+    settings: config.Settings,
+    place: Place | None = None,
+    *,
+    role: Role = Role.SERVICE,
+    demo_token: str | None = None,
 ) -> AsyncIterator[Service]:
     """Run the whole service while the ``async with`` lasts.
 
     Raises ``UsageError`` for settings that cannot work and ``StorageError`` without a database. Calls that
-    are in progress at the end are cut; drain the supervisor first. ``demo_token`` signs in browsers on this
+    are in progress at the end are cut; drain the service first. ``demo_token`` signs in browsers on this
     machine by itself.
     """
-    place = place or Place()
+    place, workers = place or Place(), settings.callbacks.workers
+    if role is Role.WORKER and not workers:
+        raise UsageError("callbacks.workers: is 0, so there is nothing for a worker to carry")
     flows = flow_files.load_flows(settings)
     for doubt in flow_files.doubts(flows):
         log.warning("%s", doubt)
@@ -144,7 +168,8 @@ async def serving(
         await stack.enter_async_context(nodes.registered(urls.node))
         # Closed before the process is forgotten, else another could end calls whose end is not stored yet.
         await stack.enter_async_context(stores.events)
-        services = await _open_calls(stack, settings, stores, node_id, speech, flows)
+        turns = Turns()
+        services = await _open_calls(stack, settings, stores, node_id, speech, flows, turns)
         supervisor = CallSupervisor(services)
         relay = CallRelay(
             node_id,
@@ -155,7 +180,19 @@ async def serving(
             settings.gateways.transfer_prefixes,
         )
         await stack.enter_async_context(relay.attached(stores.listener, services.background))
-        gateways = await _open_gateways(stack, place, urls, services, supervisor, relay)
+        gateways = await open_gateways(
+            stack,
+            urls,
+            services,
+            supervisor,
+            relay,
+            shares_ports=place.shares_ports,
+            takes_callers=role is Role.SERVICE,
+        )
+        work = None
+        if workers:
+            room = AgentRoom(stores.database)
+            work = CallbackWork(services, supervisor, room, stores.calls, stores.listener, turns)
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )
@@ -165,9 +202,24 @@ async def serving(
         await stack.enter_async_context(
             _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
         )
-        webside = await _open_web(stack, stores, services, supervisor, relay, gateways, demo_token)
+
+        serves = role is Role.SERVICE
+        webhooks = await open_webhooks(stack, stores, services) if serves else None
+
+        def figures() -> ProcessFigures:
+            return figures_of(stores, services, supervisor, gateways, work, webhooks)
+
+        if serves:
+            webside = await _open_web(
+                stack, stores, services, supervisor, relay, gateways, figures, demo_token
+            )
+        else:
+            webside = _worker_web(stores, services, supervisor, gateways, figures)
         await _listen(stack, webside, sock, gateways.handover)
-        yield Service(urls.node, gateways.asterisk_port, node_id, stores.database, supervisor, stores.events)
+        if work is not None:
+            await stack.enter_async_context(work)
+        port = gateways.asterisk_port
+        yield Service(urls.node, port, node_id, stores.database, supervisor, stores.events, work)
 
 
 async def _open_calls(
@@ -177,6 +229,7 @@ async def _open_calls(
     node_id: UUID,
     speech: Speech,
     flows: dict[str, ivr.Flow],
+    turns: Turns,
 ) -> CallServices:
     enter = stack.enter_async_context
     skills = SkillTree(settings.skills)
@@ -188,6 +241,7 @@ async def _open_calls(
         rules=stores.queues.rules,
         skills=skills,
         stale_offer_s=lambda: stores.queues.longest_ring_s + STALE_OFFER_MARGIN_S,
+        on_turn=turns if settings.callbacks.workers else None,
     )
     waits = await enter(WaitTimes(stores.wait_estimates, stores.queues, skills))
     closures = await enter(ClosureBoard(Closures(stores.database), stores.listener))
@@ -223,64 +277,6 @@ async def _open_calls(
     )
 
 
-# Gateways.
-
-
-@dataclass(slots=True)
-class _Gateways:
-    handover: Handover
-    routes: list[web.RouteDef] = field(default_factory=list)
-    counters: list[MediaCounters] = field(default_factory=list)
-    asterisk_port: int | None = None
-
-
-async def _open_gateways(
-    stack: AsyncExitStack,
-    place: Place,
-    urls: Urls,
-    services: CallServices,
-    supervisor: CallSupervisor,
-    relay: CallRelay,
-) -> _Gateways:
-    settings = services.settings.gateways
-    client = await stack.enter_async_context(ClientSession())
-    handover = Handover(services.settings.data_dir, services.node_id)
-    await stack.enter_async_context(handover)
-    opened = _Gateways(handover)
-    expected = ExpectedCallers(services, supervisor, settings.twilio.auth_token)
-    if settings.twilio.enabled:
-        twilio = TwilioGateway(
-            settings.twilio,
-            urls,
-            client,
-            accept=supervisor.accept,
-            announce=expected.twilio,
-            on_dial_result=relay.dial_failed,
-            on_attempt=relay.attempt_told,
-            handover=handover,
-        )
-        services.gateways[twilio.name] = twilio
-        opened.routes += twilio.routes()
-        opened.counters.append(twilio.counters)
-    if settings.asterisk.enabled:
-        asterisk = AudioSocketGateway(
-            settings.asterisk,
-            client,
-            accept=supervisor.accept,
-            announce=expected.asterisk,
-            owner_of=services.leg_tokens.peek,
-            node_id=services.node_id,
-            handover=handover,
-            reuse_port=place.shares_ports,
-        )
-        await stack.enter_async_context(asterisk)
-        services.gateways[asterisk.name] = asterisk
-        opened.routes += asterisk.routes()
-        opened.counters.append(asterisk.counters)
-        opened.asterisk_port = asterisk.port
-    return opened
-
-
 # The web side.
 
 
@@ -290,12 +286,12 @@ async def _open_web(
     services: CallServices,
     supervisor: CallSupervisor,
     relay: CallRelay,
-    gateways: _Gateways,
+    gateways: Gateways,
+    figures: Callable[[], ProcessFigures],
     demo_token: str | None,
 ) -> web.Application:
     database, settings = stores.database, services.settings
-    estimates = services.waits.of_newcomers
-    hub = LiveHub(LiveFeed(database, lambda: stores.queues.names, settings.metrics, estimates))
+    hub = LiveHub(_feed(stores, services))
     hub.attach(stores.listener)
     await stack.enter_async_context(hub)
     return build_app(
@@ -316,18 +312,44 @@ async def _open_web(
             users=Users(database),
             hub=hub,
             control=relay,
-            readiness=lambda: {
-                "model": services.recognizer is not None or not settings.asr.enabled,
-                "accepting_calls": not supervisor.draining,
-            },
+            readiness=lambda: _readiness(services, supervisor),
             node=str(services.node_id),
-            figures=lambda: _figures(stores, services, supervisor, gateways),
+            figures=figures,
             now=services.now,
             callbacks=services.callbacks.desk,
             demo_token=demo_token,
         ),
         gateways.routes,
     )
+
+
+def _worker_web(
+    stores: Stores,
+    services: CallServices,
+    supervisor: CallSupervisor,
+    gateways: Gateways,
+    figures: Callable[[], ProcessFigures],
+) -> web.Application:
+    return build_worker_app(
+        stores.database,
+        _feed(stores, services),
+        str(services.node_id),
+        figures,
+        lambda: _readiness(services, supervisor),
+        gateways.routes,
+    )
+
+
+def _feed(stores: Stores, services: CallServices) -> LiveFeed:
+    estimates, metrics = services.waits.of_newcomers, services.settings.metrics
+    return LiveFeed(stores.database, lambda: stores.queues.names, metrics, estimates)
+
+
+def _readiness(services: CallServices, supervisor: CallSupervisor) -> dict[str, bool]:
+    return {
+        "model": services.recognizer is not None or not services.settings.asr.enabled,
+        "accepting_calls": not supervisor.draining,
+    }
 
 
 async def _listen(
@@ -346,43 +368,6 @@ async def _listen(
     assert server is not None
     handover.receive("http", server)
     await web.SockSite(runner, sock, backlog=places.BACKLOG).start()
-
-
-def _figures(
-    stores: Stores, services: CallServices, supervisor: CallSupervisor, gateways: _Gateways
-) -> ProcessFigures:
-    log_, media = stores.events.stats, gateways.counters
-    speech, retried = speech_stats(services.recognizer)
-    return ProcessFigures(
-        calls=supervisor.calls,
-        legs=supervisor.legs,
-        legs_handed_over=gateways.handover.given,
-        frames_in=sum(one.frames_in for one in media),
-        frames_out=sum(one.frames_out for one in media),
-        frames_dropped=sum(one.dropped for one in media),
-        audio_dropped_seconds=supervisor.losses.dropped_ms / 1000,
-        audio_skipped_seconds=supervisor.losses.skipped_ms / 1000,
-        refusals=sum(one.refused for one in media),
-        protocol_errors=sum(one.protocol_errors for one in media),
-        events_stored=log_.stored,
-        events_pending=log_.pending,
-        events_lost=log_.lost,
-        events_rejected=log_.rejected,
-        speech_waiting=speech.waiting,
-        speech_put_off=speech.put_off,
-        speech_rung=speech.rung,
-        speech_recognized=speech.done,
-        speech_failed=speech.failed,
-        speech_retries=speech.retries,
-        speech_replicas_lost=retried,
-        speech_partials_shed=speech.partials_shed,
-        speech_partials_dropped=services.partials.dropped,
-        speech_words_later=speech.words_later,
-        speech_finals_later=speech.finals_later,
-        speech_batches=speech.batches,
-        speech_rows=speech.rows,
-        speech_busy_seconds=speech.busy_s,
-    )
 
 
 # What goes on beside the calls.

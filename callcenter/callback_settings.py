@@ -1,19 +1,70 @@
 """Settings of callbacks: what a queue offers and how it dials, and what holds for all of them. Pure."""
 
 from base64 import b64decode
+from datetime import date
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from callback.state import State
 from callcenter.section import Language, Name, Seconds, Section
 from ivr import Hours
 
 Key = Annotated[str, Field(pattern=r"^[0-9*#]$")]
-Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+
+
+def _clock(value: Any) -> Any:
+    """YAML reads 10:00 without quotes as so many minutes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value // 60:02}:{value % 60:02}"
+    return value
+
+
+def _hours(value: Any) -> Any:
+    """The plan as it was written, with the days that YAML reads as dates written again; checked."""
+    if value is None:
+        return None
+    value = _written(value)
+    try:
+        Hours.model_validate(value)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise PydanticCustomError(
+            "within", "{message}", {"message": problem["msg"], "at": problem["loc"]}
+        ) from None
+    return value
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _written(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_written(one) for one in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _zone(name: str) -> str:
+    try:
+        return name and ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+
+
+Clock = Annotated[str, BeforeValidator(_clock), Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Title = Annotated[str, Field(min_length=1, max_length=60)]
 Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")]
@@ -54,8 +105,10 @@ class CallbackRules(Section):
     Callers are offered one when they would wait longer than ``offer_after_s``, or press ``key`` at any time.
     ``accept`` off takes no new ones, ``process`` off dials none. ``hours`` are weekly opening hours as in a
     flow; nobody is dialled outside of them, nor, on the customer's clock, before ``dial_from`` or after
-    ``dial_until``. New ones end ``stop_before_close_s`` before closing. What is left at closing is carried
-    over to the next open period or expires, as ``at_close`` says. More than ``max_pending`` open ones, or a
+    ``dial_until``. New ones end ``stop_before_close_s`` before closing. What is left at closing is served
+    all the same, carried over to the next open period, or expires, as ``at_close`` says. ``zone`` is that of
+    slots, by default the zone of the opening hours. Callbacks go to the queue ``fallback`` when this one is
+    removed. More than ``max_pending`` open ones, or a
     longer wait than ``max_wait_s``, stop the offering. A customer who picked up waits for an agent for
     ``wait_cap_s`` at most. An ``owner`` is waited for alone for ``owner_wait_s``. ``title`` is what the
     customers' page calls the queue, by language.
@@ -77,11 +130,11 @@ class CallbackRules(Section):
     confirm_key: Key = "1"
     confirm_s: Seconds = 15
     snooze_s: Seconds = 600
-    hours: dict[str, Any] | None = None
+    hours: Annotated[dict[str, Any] | None, BeforeValidator(_hours)] = None
     dial_from: Clock = "08:00"
     dial_until: Clock = "21:00"
     stop_before_close_s: float = Field(120, ge=0, le=86_400)
-    at_close: Literal["carry_over", "expire"] = "carry_over"
+    at_close: Literal["serve", "carry_over", "expire"] = "carry_over"
     max_pending: int = Field(500, ge=1, le=1_000_000)
     max_wait_s: Seconds = 7200
     wait_cap_s: Seconds = 60
@@ -89,16 +142,25 @@ class CallbackRules(Section):
     owner_absent: Literal["queue", "cancel"] = "queue"
     fallback: Name | None = None
     slots: Slots = Slots()
-    zone: str = ""
+    zone: Annotated[str, AfterValidator(_zone)] = ""
     from_number: str = Field("", max_length=50)
     region: Region = "US"
     regions: list[Region] = Field([], max_length=250)
 
-    @model_validator(mode="after")
-    def _hours_are_hours(self) -> Self:
-        if self.hours is not None:
-            Hours.model_validate(self.hours)
-        return self
+    @field_validator("dial_until")
+    @classmethod
+    def _ends_after_it_begins(cls, until: str, info: ValidationInfo) -> str:
+        since = info.data.get("dial_from")
+        if since is not None and until <= since:
+            raise ValueError(f"{until} is not after dial_from, {since}")
+        return until
+
+    @field_validator("machine")
+    @classmethod
+    def _has_a_message(cls, machine: Machine) -> Machine:
+        if machine.then != "retry" and not machine.message:
+            raise ValueError("a message is needed where one is left")
+        return machine
 
     @cached_property
     def plan(self) -> Hours | None:

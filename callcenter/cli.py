@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callcenter import __version__, config
+from callcenter.callback_cli import add_callback
 from callcenter.closure_cli import add_closure
 from callcenter.command import Commands, Handler, Parser, command, load_settings, with_config
 from callcenter.errors import CallCenterError, UsageError
 from callcenter.report_commands import add_report
 from callcenter.speech_cli import add_asr, add_transcribe
 from callcenter.staffing_cli import add_staffing
+
+MAX_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +60,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"callcenter {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_worker(commands)
     _add_demo(commands)
     add_report(commands)
     _add_ivr(commands)
@@ -64,6 +68,7 @@ def _parser() -> Parser:
     _add_db(commands)
     _add_user(commands)
     add_closure(commands)
+    add_callback(commands)
     add_transcribe(commands)
     add_asr(commands)
     add_staffing(commands)
@@ -108,6 +113,40 @@ def _serve(options: argparse.Namespace) -> int:
     from callcenter.app import run_service
 
     return run_service(settings)
+
+
+# worker
+
+
+def _add_worker(commands: Commands) -> None:
+    parser = command(
+        commands,
+        "worker",
+        "carry callbacks only: no callers, no pages, no API; with the settings and the database of serve",
+        "callcenter worker --config configs/callcenter.yaml --port 8090",
+        _worker,
+    )
+    with_config(parser)
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=None,
+        metavar="N",
+        help="HTTP port for media, health and metrics (default: server.port; 0: any free one)",
+    )
+
+
+def _worker(options: argparse.Namespace) -> int:
+    settings = load_settings(options.config)
+    set_up_logging(settings.log_level)
+    if options.port is not None:
+        if not 0 <= options.port <= MAX_PORT:
+            raise UsageError(f"--port must be between 0 and {MAX_PORT}")
+        server = settings.server.model_copy(update={"port": options.port})
+        settings = settings.model_copy(update={"server": server})
+    from callcenter.app import Role, run_service
+
+    return run_service(settings, role=Role.WORKER)
 
 
 # demo

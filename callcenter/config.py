@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from callcenter import yaml_file
 from callcenter.callback_settings import Callbacks
 from callcenter.errors import ConfigError
-from callcenter.queueing import Fault, Skill, SkillLevels, overflow_fault, skill_fault
+from callcenter.queueing import Fault, Skill, SkillLevels, fallback_fault, overflow_fault, skill_fault
 from callcenter.queueing import Queue as Queue
 from callcenter.section import Language, Name, Seconds, Section
 from callcenter.yaml_file import Place
@@ -248,6 +248,7 @@ class Settings(Section):
         fault = (
             self._name_fault()
             or overflow_fault(self.queues)
+            or fallback_fault(self.queues)
             or skill_fault(self.skills, self.queues, skilled)
         )
         if fault is not None:
@@ -348,10 +349,13 @@ def _listed(key: str, value: str) -> Any:
 
 def _first_problem(error: ValidationError, lines: Mapping[Place, str], variables: Mapping[Place, str]) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
-    at = problem["ctx"]["at"] if problem["type"] == "fault" else problem["loc"]
+    place = problem["loc"]
+    if problem["type"] == "within":
+        place = (*place, *problem["ctx"]["at"])
+    at = problem["ctx"]["at"] if problem["type"] == "fault" else place
     known = yaml_file.nearest({**lines, **variables}, at)
     where = variables.get(known) or lines.get(known, "")
-    field = ".".join(str(step) for step in problem["loc"])
+    field = ".".join(str(step) for step in place)
     return ": ".join(filter(None, (where, field, problem["msg"].removeprefix("Value error, "))))
 
 

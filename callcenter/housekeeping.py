@@ -11,6 +11,7 @@ from callcenter.call.services import CallServices
 from callcenter.errors import StorageError
 from callcenter.reports.rollups import Rollups
 from callcenter.storage.nodes import Nodes
+from callcenter.storage.page_codes import PageCodes
 from callcenter.storage.pool import Database
 from callcenter.storage.recovery import Recovery
 
@@ -20,6 +21,8 @@ EVERY_S = 5.0
 PURGE_EVERY_ROUNDS = 120
 SETTLE_EVERY_S = 2.0
 ADD_UP_EVERY_ROUNDS = 30
+KEEP_KEYS_S = 86_400
+"""Idempotency keys; the API's document says so."""
 
 
 async def keep_house(nodes: Nodes, database: Database, services: CallServices) -> None:
@@ -31,11 +34,20 @@ async def keep_house(nodes: Nodes, database: Database, services: CallServices) -
                 await _clear_up(dead, nodes, recovery, services)
             if round_ % PURGE_EVERY_ROUNDS == 0:
                 await services.leg_tokens.purge()
+                await PageCodes(database).purge()
+                await _forget_callbacks(services)
         except StorageError as error:
             log.warning("housekeeping waits: %s", error)
         except Exception:
             log.exception("housekeeping failed; it goes on")
         await asyncio.sleep(EVERY_S)
+
+
+async def _forget_callbacks(services: CallServices) -> None:
+    store = services.callbacks.store
+    await store.forget_keys(KEEP_KEYS_S)
+    while await store.forget_old(services.settings.callbacks.keep_days):
+        pass
 
 
 async def keep_rollups(rollups: Rollups, zone: tzinfo) -> None:

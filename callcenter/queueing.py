@@ -141,6 +141,19 @@ def overflow_fault(queues: Sequence[Queue]) -> Fault | None:
     return f"overflow goes round: {' -> '.join(loop)}", ("queues", number, "overflow")
 
 
+def fallback_fault(queues: Sequence[Queue], others: Iterable[str] = ()) -> Fault | None:
+    """What is wrong with where callbacks of removed queues go, if anything; ``others`` are there as well."""
+    names = {*others, *(queue.name for queue in queues)}
+    for number, queue in enumerate(queues):
+        fallback = queue.callback.fallback
+        at = ("queues", number, "callback", "fallback")
+        if fallback == queue.name:
+            return f"queue {queue.name}: its callbacks cannot fall back to itself", at
+        if fallback is not None and fallback not in names:
+            return f"queue {queue.name}: its callbacks fall back to {fallback}, which does not exist", at
+    return None
+
+
 class SkillTree:
     """Which skills come with which; ``skills`` are known to be free of cycles."""
 

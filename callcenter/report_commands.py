@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callcenter.callback_report_commands import add_report_callbacks
 from callcenter.command import Commands, Parser, command, load_settings, with_config
 from callcenter.config import Metrics, Settings
 from callcenter.ewt_commands import add_report_ewt
@@ -31,6 +32,7 @@ def add_report(commands: Commands) -> None:
     _add_verify(actions)
     _add_contacts(actions)
     _add_quality(actions)
+    add_report_callbacks(actions, with_range, with_queue, range_of)
     add_report_ewt(actions, with_range, range_of)
 
 

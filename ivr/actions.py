@@ -212,7 +212,7 @@ class JoinQueue:
     ``exit_key`` and ``callback_key`` let them out; all other keys mean nothing while waiting. With
     ``comes_back`` feed it after a conversation, too, if the agent ended it; else the call ends then.
     ``skills`` are levels that the agent needs on top of what the queue asks for; ``preferred_agent`` may be
-    empty.
+    empty. ``language`` is what the caller is spoken to in.
     """
 
     queue: str
@@ -223,6 +223,7 @@ class JoinQueue:
     skills: Mapping[str, int] = field(default_factory=dict)
     preferred_agent: str = ""
     callback_key: str | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,7 @@ class Engine:
             skills=dict(entered.skills),
             preferred_agent=render(entered.preferred_agent, self.variables),
             callback_key=entered.callback_key,
+            language=self._walk.language,
         )
         self._wait(Phase.QUEUED, join)
 

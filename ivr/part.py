@@ -10,9 +10,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 RECOGNISED_VARIABLES = frozenset(
-    {"caller_known", "caller_calls", "last_agent", "last_queue", "last_call_days", "last_outcome"}
+    {
+        *("caller_known", "caller_calls", "last_agent", "last_queue", "last_call_days", "last_outcome"),
+        *("open_callback", "callback_window"),
+    }
 )
-"""What earlier calls say about the caller."""
+"""What earlier calls say about the caller, and whether they are to be called back."""
 
 RESERVED_VARIABLES = RECOGNISED_VARIABLES | {
     "call_id",

@@ -24,6 +24,8 @@ WHERE ($1::text IS NULL OR queue = $1) AND ($2::text[] = '{{}}' OR state = ANY (
   AND ($5::text IS NULL OR owner = $5)
   AND ($6::timestamptz IS NULL OR requested_at >= $6) AND ($7::timestamptz IS NULL OR requested_at < $7)
   AND ($8::timestamptz IS NULL OR (requested_at, callback_id) < ($8, $9::uuid))
+  AND ($11::text[] IS NULL OR queue = ANY ($11))
+  AND ($12 = '' OR strpos(lower(concat_ws(' ', name, topic, note)), lower($12)) > 0)
 ORDER BY requested_at DESC, callback_id DESC LIMIT $10
 """
 HISTORY = f"SELECT {CHANGE_COLUMNS} FROM callback.event WHERE callback_id = $1 ORDER BY event_id"
@@ -36,6 +38,7 @@ WHERE queue = $1 AND slot_start >= $2 AND slot_start < $3
 GROUP BY slot_start
 """
 PENDING = "SELECT count(*) FROM callback.callback WHERE queue = $1 AND ended_at IS NULL"
+FORBIDDEN_NUMBER = "SELECT number, added_at, added_by, note FROM callback.do_not_call WHERE number = $1"
 FORBIDDEN = """
 SELECT number, added_at, added_by, note FROM callback.do_not_call
 WHERE number > $1 ORDER BY number LIMIT $2
@@ -79,6 +82,8 @@ class Reading(Part):
                 wanted.until,
                 *after,
                 wanted.limit,
+                None if wanted.queues is None else list(wanted.queues),
+                wanted.text,
             )
         return [callback_of(row) for row in rows]
 
@@ -109,6 +114,12 @@ class Reading(Part):
         async with self._within() as connection:
             found: bool = await connection.fetchval(IS_FORBIDDEN, number)
         return found
+
+    async def forbidden_number(self, number: str) -> Forbidden | None:
+        """What the do-not-call list has of a number."""
+        async with self._within() as connection:
+            row = await connection.fetchrow(FORBIDDEN_NUMBER, number)
+        return None if row is None else Forbidden(**row)
 
     async def forbidden(self, after: str = "", limit: int = 100) -> list[Forbidden]:
         """A page of the do-not-call list, in the order of the numbers."""

@@ -25,7 +25,9 @@ INSERT INTO callback.idempotency (client, key, body_hash, callback_id) VALUES ($
 ON CONFLICT (client, key) DO NOTHING RETURNING callback_id
 """
 KEY = "SELECT body_hash, callback_id FROM callback.idempotency WHERE client = $1 AND key = $2"
-POINT_KEY = "UPDATE callback.idempotency SET callback_id = $3 WHERE client = $1 AND key = $2"
+POINT_KEY = """
+UPDATE callback.idempotency SET callback_id = $3, created = false WHERE client = $1 AND key = $2
+"""
 
 OPEN = f"SELECT {COLUMNS} FROM callback.callback WHERE queue = $1 AND number = $2 AND ended_at IS NULL"
 

@@ -53,7 +53,8 @@ class Ticket:
     """A place in line. Made by ``Dispatcher.wait`` and ``Dispatcher.take_turn``, used by one task.
 
     That of a callback's turn has a ``callback_id``; it comes with all the offers there will be, so once it
-    ``is_waiting`` nobody has come.
+    ``is_waiting`` nobody has come. ``is_leaving``: the entry may be gone on purpose.
+
     Its methods wait out an outage of the database of up to ``PATIENCE_S`` and raise ``StorageError`` after
     that.
     """
@@ -121,6 +122,12 @@ class Ticket:
         self.place, self._delivered = taken
         for offer in self._delivered:
             self.deliver(offer)
+
+    def moved(self, since: datetime, priority: int) -> None:
+        """The caller has been given a better place, as of ``since``, where it is better."""
+        if self.place is not None:
+            self.place = Place(self.place.position, min(self.place.entered_at, since))
+        self.priority = max(self.priority, priority)
 
     def deliver(self, offer: Offer) -> None:
         """Take an offer; one that comes twice, by notification and by polling, counts once.

@@ -1,11 +1,11 @@
-"""What callbacks need of calls: who carries them out, how much there is to do it with, what the network knows."""
+"""What callbacks need of calls: who carries them out, and what the networks know of those that are lost."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -18,8 +18,8 @@ from callcenter.call.customer_dial import Number
 from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.callbacks.desk import CallbackDesk
 from callcenter.errors import GatewayError, NotFoundError, OverloadedError
+from callcenter.storage.calls import Calls
 from callcenter.storage.listener import Listener
 from callcenter.telephony.port import CallFate, Gateway, Sought
 from callcenter.telephony.shell import AttemptEvent
@@ -27,9 +27,6 @@ from callcenter.telephony.shell import AttemptEvent
 log = logging.getLogger(__name__)
 
 CHANNEL = "callback"
-FORGET_AFTER_S = 60.0
-"""A call that the network does not know after so long beyond its ringing was never dialled, or is over."""
-
 FATES: Final[Mapping[CallFate, Fate]] = {
     CallFate.RINGING: Fate.RINGING,
     CallFate.TALKING: Fate.TALKING,
@@ -51,13 +48,9 @@ class CarrierFigures:
 class CallbackCarrier:
     """Makes a call of each claimed callback (``callback.ports.Carrier``)."""
 
-    def __init__(
-        self, services: CallServices, supervisor: CallSupervisor, store: Store, desk: CallbackDesk
-    ) -> None:
+    def __init__(self, services: CallServices, supervisor: CallSupervisor) -> None:
         self._services = services
         self._supervisor = supervisor
-        self._store = store
-        self._desk = desk
         self._sessions: dict[UUID, CallbackSession] = {}
         self.figures = CarrierFigures()
 
@@ -80,13 +73,13 @@ class CallbackCarrier:
         Cancelling this leaves the call alone: whoever talks is not cut off by a worker that ends.
         """
         callback_id = claim.callback.callback_id
-        record = CallbackRecord(
-            claim, self._store, self._desk.rules(claim.callback.queue), self._services.now
-        )
+        callbacks = self._services.callbacks
+        rules = callbacks.desk.rules(claim.callback.queue)
+        record = CallbackRecord(claim, callbacks.store, rules, self._services.now)
         try:
             queue = self._services.queues.get(claim.callback.queue)
             session = CallbackSession(
-                Carried(record, self._number(claim.callback, record), queue, self._desk), self._services
+                Carried(record, self._number(claim.callback, record), queue, callbacks.desk), self._services
             )
             self._supervisor.start(session)
         except (GatewayError, NotFoundError, OverloadedError) as error:
@@ -95,12 +88,20 @@ class CallbackCarrier:
             return
         self._sessions[callback_id] = session
         self.figures.carried += 1
+        watching = self._services.background.spawn(
+            self._watch(session, record), name=f"callback {callback_id}"
+        )
         try:
-            await record.settled.wait()
+            await asyncio.shield(watching)
         finally:
-            self.figures.dialled += record.is_dialled
-            if self._sessions.get(callback_id) is session:
-                del self._sessions[callback_id]
+            # Who is cancelled has lost the claim, or ends: the call finds out whether it may go on.
+            session.changed()
+
+    async def _watch(self, session: CallbackSession, record: CallbackRecord) -> None:
+        await record.settled.wait()
+        self.figures.dialled += record.is_dialled
+        if self._sessions.get(record.callback_id) is session:
+            del self._sessions[record.callback_id]
 
     def _number(self, callback: Callback, record: CallbackRecord) -> Number:
         shown = callback.from_number or record.rules.from_number
@@ -119,11 +120,12 @@ class CallbackCarrier:
 class GatewayNetwork:
     """Asks the gateways about calls that another worker had dialled (``callback.ports.Network``)."""
 
-    def __init__(self, services: CallServices) -> None:
+    def __init__(self, services: CallServices, calls: Calls) -> None:
         self._services = services
+        self._calls = calls
 
     async def fate(self, callback: Callback, attempt: Attempt) -> Found:
-        """What became of it. A network that knows nothing of a call may yet hear of it for a while."""
+        """What became of it. What the network does not know is over, or was never dialled."""
         gateway = self._services.gateways.get(attempt.gateway)
         if gateway is None:
             log.error("attempt %s: gateway %s is not enabled", attempt.attempt_id, attempt.gateway)
@@ -136,22 +138,29 @@ class GatewayNetwork:
             return Found(Fate.UNKNOWN)
         if found.fate is not CallFate.GONE:
             return Found(FATES[found.fate], found.call_ref)
-        forgotten_at = attempt.started_at + timedelta(seconds=attempt.ring_timeout_s + FORGET_AFTER_S)
-        if self._services.now() < forgotten_at:
-            return Found(Fate.UNKNOWN)
         if attempt.answered_at is not None:
             return Found(Fate.ANSWERED)
         return Found(Fate.NO_ANSWER if attempt.call_ref else Fate.NEVER)
 
     async def hang_up(self, attempt: Attempt, call_ref: str) -> None:
-        """End it; one that is over is a success, and a gateway that is away does not keep anybody."""
+        """End it; one that is over is a success, and a gateway that is away does not keep anybody.
+
+        A call that goes on is left alone: its process has lost the lease, such as by an outage of the
+        database, and not the customer. The calls of dead processes have ended.
+        """
         gateway = self._services.gateways.get(attempt.gateway)
-        if gateway is None or not call_ref:
+        if gateway is None or not call_ref or await self._goes_on(attempt):
             return
         try:
             await gateway.hangup(call_ref)
         except GatewayError as error:
             log.warning("attempt %s: %s", attempt.attempt_id, error)
+
+    async def _goes_on(self, attempt: Attempt) -> bool:
+        try:
+            return (await self._calls.get(attempt.call_id)).ended_at is None
+        except NotFoundError:
+            return False
 
 
 async def take_news(event: AttemptEvent, store: Store, relay: CallRelay) -> None:

@@ -1,9 +1,9 @@
 """The call that calls a customer back.
 
-Agent first: an agent's telephone rings, then the customer's, and who picks up hears a person. Customer first:
-the customer is dialled, says yes by a key, and stands at the head of the line for a while. Once both are on the
-line it is a call like any other. The callback's record is kept in step; when the callback turns out to be
-somebody else's, nobody is dialled any more, but nobody who talks is cut off.
+Agent first: an agent's telephone rings, then the customer's, and who picks up hears a person. Customer
+first: the customer is dialled, says yes by a key, and stands at the head of the line for a while. Once both
+are on the line it is a call like any other. The callback's record is kept in step; when the callback turns
+out to be somebody else's, nobody is dialled any more, but nobody who talks is cut off.
 """
 
 import asyncio
@@ -163,6 +163,7 @@ class CallbackSession(CallSession):
     async def _connect(self, context: CallContext, connected: Connected) -> EndCause:
         """Agent and customer are both on the line, unless one has gone at the last moment."""
         if self._kept.callback.apologise:
+            self._kept.has_apologised = True
             await self._tell(context, "apology")
         await connected.agent.quiet()
         if context.caller.gone_why:
@@ -171,8 +172,7 @@ class CallbackSession(CallSession):
         if connected.agent.gone_why:
             context.move(CallInput.RELEASE)
             await self._wrap_ups.free(connected)
-            await self._tell(context, "agent_lost")
-            return await self._head_of_line(context)
+            return await self._head_of_line(context, "agent_lost")
         context.move(CallInput.CONNECT)
         now = self._services.now()
         return await self._talk(context, Begin(connected=replace(connected, at=now, entered_at=now)))
@@ -193,8 +193,7 @@ class CallbackSession(CallSession):
             answer = Answer.NOTHING
         match answer:
             case Answer.NOW:
-                await asking.tell("connect")
-                return await self._head_of_line(context)
+                return await self._head_of_line(context, "connect")
             case Answer.LATER:
                 await self._postpone(None)
                 await asking.tell("postponed")
@@ -226,14 +225,20 @@ class CallbackSession(CallSession):
             log.info("call %s: the chosen time is gone: %s", self.call_id, error)
         await record.over(Result.POSTPONED, terms=snoozed(record.callback, record.rules, now, wait))
 
-    async def _head_of_line(self, context: CallContext) -> EndCause:
+    async def _head_of_line(self, context: CallContext, told: str) -> EndCause:
+        """The customer waits as a live caller, from the moment on that they are told why."""
         self._kept.follow(Step.WAIT)
+        context.tasks.create_task(self._tell(context, told), name=f"{told} of call {self.call_id}")
         return await self._talk(context, Begin(Coming(since=self._kept.callback.arrived_at)))
 
     async def _talk(self, context: CallContext, begin: Begin) -> EndCause:
         """From here on it is a call like any other, but that nobody who has not talked yet waits for long."""
         step = ivr.JoinQueue(
-            self._carried.queue.name, priority=HEAD_OF_LINE, exit_key=None, announce_position=False
+            self._carried.queue.name,
+            priority=HEAD_OF_LINE,
+            exit_key=None,
+            announce_position=False,
+            language=self._kept.callback.language,
         )
         phase = ServicePhase(context, step, self._wrap_ups, replace(begin, wait_in=self._wait_in))
         try:
@@ -252,6 +257,8 @@ class CallbackSession(CallSession):
 
     def _wait_in(self, queue: config.Queue) -> config.Queue:
         """How a customer who has picked up waits: briefly, and turned away by nothing."""
+        # Who is being called back is offered no callback.
+        queue = queue.model_copy(update={"callback": CallbackRules()})
         if self._talked:
             return queue
         return queue.model_copy(
@@ -261,7 +268,6 @@ class CallbackSession(CallSession):
                 "overflow": [],
                 "refuse_when_unstaffed": False,
                 "leave_when_unstaffed_s": None,
-                "callback": CallbackRules(),
             }
         )
 

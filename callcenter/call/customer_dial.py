@@ -1,7 +1,7 @@
 """The telephone of a callback's customer, from the request to dial to the answer or the giving up.
 
-What the network does not say by itself is asked for, and whatever was asked for once is never asked for again:
-a request that was not answered may have been carried out.
+What the network does not say by itself is asked for. A request to dial that was not answered is never made
+again: it may have been carried out.
 """
 
 import asyncio
@@ -147,10 +147,13 @@ class CustomerDial:
             if found is not None and found.fate in _RESULTS:
                 self._failed(_RESULTS[found.fate])
                 return
+            if found is not None and found.fate is CallFate.GONE and self._call_ref:
+                self._failed(DialResult.NO_ANSWER)  # Asterisk forgets a channel with its end
+                return
             if loop.time() < rung_out_s:
                 continue
             if found is None or found.fate is CallFate.GONE:
-                self._failed(DialResult.NO_ANSWER if found and self._call_ref else DialResult.UNKNOWN)
+                self._failed(DialResult.UNKNOWN)
                 return
             if found.fate is CallFate.RINGING or loop.time() >= connected_s:
                 self._failed(DialResult.NO_ANSWER if found.fate is CallFate.RINGING else DialResult.FAILED)

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from callcenter.call import callback_words as words
 from callcenter.call.callback_record import CallbackRecord
 from callcenter.call.context import CallContext
 from callcenter.media.answering_machine import DECIDE_S, MachineDetector, Verdict
@@ -16,7 +15,6 @@ MARGIN_S = 1.0
 BEEP_WITHIN_S = 30.0
 QUIET_S = 2.5
 """A machine that has spoken and is silent for so long listens, beep or none."""
-LOOK_EVERY_S = 0.1
 
 
 class MachinePhase:
@@ -27,6 +25,7 @@ class MachinePhase:
         self._record = record
         self._detector = MachineDetector()
         self._decided = asyncio.Event()
+        self._listening = asyncio.Event()
 
     async def is_machine(self) -> bool:
         """Listen until it shows; who may be either is a person."""
@@ -43,20 +42,22 @@ class MachinePhase:
     async def leave_message(self) -> bool:
         """Wait for the beep and say what the queue has to say; true when it was all played."""
         rules, caller = self._record.rules, self._context.caller
+        self._listening.clear()  # before the greeting it was silent, too
         try:
             if rules.machine == "retry":
                 return False
             language = self._record.callback.language
-            text = rules.machine_message or words.say("machine", language)
-            pcm16 = await self._context.services.prompts.pcm(text, language=language)
+            pcm16 = await self._context.services.prompts.pcm(rules.machine_message, language=language)
             with suppress(TimeoutError):
                 async with asyncio.timeout(BEEP_WITHIN_S):
-                    while not (self._detector.beeped or self._detector.silent_s >= QUIET_S):
-                        await asyncio.sleep(LOOK_EVERY_S)
+                    await self._listening.wait()
             return await caller.play(pcm16)
         finally:
             caller.listen(None)
 
     async def _hear(self, pcm16: bytes, _at_ms: int | None) -> None:
-        if self._detector.feed(pcm16) is not None:
+        detector = self._detector
+        if detector.feed(pcm16) is not None:
             self._decided.set()
+        if detector.beeped or detector.silent_s >= QUIET_S:
+            self._listening.set()

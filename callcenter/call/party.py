@@ -18,8 +18,8 @@ def _ignore(_word: str) -> None:
 class Party:
     """The call's side of a leg (a ``LegSink``): plays to the party and listens to it.
 
-    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. ``gone_why`` is the reason of
-    the end, empty before it. Sound that the party misses is added to ``losses``.
+    ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. ``gone_why`` is the reason
+    of the end, empty before it. Sound that the party misses is added to ``losses``.
     """
 
     def __init__(self, leg: Leg, pacer: Pacer, losses: Losses | None = None) -> None:

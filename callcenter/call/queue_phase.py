@@ -10,6 +10,7 @@ from typing import Any
 import ivr
 from callcenter import config
 from callcenter.acd.dispatcher import Asked, LineRefusedError, Offer, Ticket
+from callcenter.call.callback_offer import CallbackOffer
 from callcenter.call.context import CallContext, CallerGoneError, HangUpAskedError, done
 from callcenter.call.party import Party
 from callcenter.call.rings import Answered, Rings
@@ -42,16 +43,18 @@ class Coming:
 
     ``since`` is what the place in line goes by, ``waiting_since`` when the wait began, where that was in
     another queue. The stay that began at ``resumed`` goes on: the agent who had answered was lost at once.
-    ``agent`` is waited for alone for ``PATIENCE_RINGS`` ringing times.
+    ``agent`` is waited for alone for ``PATIENCE_RINGS`` ringing times. ``is_new``: the caller may leave a
+    callback instead of waiting.
     """
 
     since: datetime | None = None
     waiting_since: datetime | None = None
     resumed: datetime | None = None
     agent: str | None = None
+    is_new: bool = False
 
 
-FROM_FLOW = Coming()
+FROM_FLOW = Coming(is_new=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,9 @@ class QueuePhase:
         self._original_position = 0
         self._position = 0
         self._notes = WaitNotes(context, queue)
+        self._callbacks = CallbackOffer(
+            context, step, queue, is_on=coming.is_new, is_ringing=lambda: bool(self._rings)
+        )
 
     async def run(self) -> Connected | LeftReason | Overflowed:
         """Wait for an agent, or for a reason to leave.
@@ -118,7 +124,10 @@ class QueuePhase:
         waiting = services.dispatcher.wait(call_id, queue, priority, self._since, self._asked())
         try:
             async with waiting as ticket:
-                return await self._wait(ticket, entered_at)
+                left = await self._wait(ticket, entered_at)
+            if left is LeftReason.CALLBACK:
+                await self._callbacks.part()
+            return left
         except LineRefusedError as error:
             to = self._overflow_of(ways=self._queue.overflow) if error.reason is LeftReason.FULL else None
             left = to or error.reason
@@ -155,6 +164,9 @@ class QueuePhase:
         context.caller.loop(context.services.prompts.music())
         self._set_timers()
         self._ask_for_offer(ticket)
+        self._callbacks.stand(ticket)
+        if self._callbacks.is_on:
+            self._aside(self._greet(), "callbacks")
         try:
             ended = await self._loop(ticket)
             self._notes.over("answered" if isinstance(ended, Connected) else "left")
@@ -170,6 +182,7 @@ class QueuePhase:
             for handle in self._handles.values():
                 handle.cancel()
             self._rings.cancel("left")
+            self._callbacks.close()
             self._notes.over("failed")
 
     def _ask_for_offer(self, ticket: Ticket) -> None:
@@ -185,6 +198,7 @@ class QueuePhase:
             signal = await context.inbox.get()
             match signal:
                 case Offered(offer, of) if of is ticket:
+                    await self._callbacks.cut()
                     self._rings.start(offer)
                 case AgentArrived(reference) if reference in self._rings:
                     if answered := await self._rings.arrived(ticket, signal):
@@ -193,27 +207,38 @@ class QueuePhase:
                     await self._rings.failed(ticket, signal)
                 case Gone(party) if party is context.caller:
                     raise CallerGoneError(context.services.now())
+                case Key(digit) if self._callbacks.is_open:
+                    if left := await self._callbacks.key(digit):
+                        return self._leave(left)
                 case Key(digit) if digit == self._step.exit_key:
                     return self._leave(LeftReason.KEY)
+                case Key(digit) if self._callbacks.asks(digit):
+                    if not self._rings:
+                        await self._callbacks.asked()
                 case Key(digit) if digit == self._step.callback_key:
                     return self._leave(LeftReason.CALLBACK)
+                case TimerFired() if self._callbacks.owns(signal):
+                    if left := await self._callbacks.fired(signal):
+                        return self._leave(left)
                 case TimerFired():
                     self._time_passed(ticket, signal)
+                case Played() if self._callbacks.owns(signal):
+                    self._callbacks.heard(signal)
                 case Played():
-                    context.caller.loop(context.services.prompts.music())
+                    if not self._callbacks.is_heard:
+                        context.caller.loop(context.services.prompts.music())
                 case Command() if signal.name == "hangup":
                     done(signal)
                     raise HangUpAskedError
                 case _:
                     context.dismiss(signal)
-            # Whose telephone rings already may still answer.
-            if self._exit is not None and not self._rings:
+            # Whose telephone rings already may still answer; who talks of a callback may come to an end.
+            if self._exit is not None and not self._rings and not self._callbacks.is_open:
                 return self._leave(self._exit)
 
     def _connected(self, answered: Answered) -> Connected:
-        return Connected(
-            answered.offer, answered.agent, self._queue, answered.at, self._since, self._entered_at
-        )
+        since = self._callbacks.since or self._since
+        return Connected(answered.offer, answered.agent, self._queue, answered.at, since, self._entered_at)
 
     # Time.
 
@@ -263,7 +288,8 @@ class QueuePhase:
         return self._overflow_to(crowded[0].to) if crowded else None
 
     def _overflow_to(self, queue: str) -> Overflowed:
-        return Overflowed(queue, Coming(self._since, self._waiting_since))
+        since = self._callbacks.since or self._since
+        return Overflowed(queue, Coming(since, self._waiting_since, is_new=self._coming.is_new))
 
     async def _leave_if_unstaffed(self) -> None:
         """Note since when nobody is there; the caller leaves when that has lasted."""
@@ -284,8 +310,18 @@ class QueuePhase:
 
     def _announce(self, ticket: Ticket) -> None:
         self._later(self._queue.announce_every_s, self._announce_now)
-        if self._step.announce_position and not self._rings and not self._asides:
-            self._aside(self._say_position(ticket), "announcement")
+        is_quiet = not (self._rings or self._asides or self._callbacks.is_open)
+        if is_quiet and (self._step.announce_position or self._callbacks.is_on):
+            self._aside(self._speak_up(ticket), "announcement")
+
+    async def _greet(self) -> None:
+        await self._callbacks.entered(await self._notes.estimate(self._position))
+
+    async def _speak_up(self, ticket: Ticket) -> None:
+        if self._step.announce_position:
+            await self._say_position(ticket)
+        if self._callbacks.is_on:
+            await self._callbacks.consider(await self._notes.estimate(self._position))
 
     async def _say_position(self, ticket: Ticket) -> None:
         context = self._context
@@ -299,7 +335,7 @@ class QueuePhase:
         except CallCenterError as error:
             log.warning("call %s: the position is not announced: %s", context.call_id, error)
             return
-        if self._rings:
+        if self._rings or self._callbacks.is_open:
             return
         self._position = position
         told = self._notes.told(wait)

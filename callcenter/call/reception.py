@@ -4,8 +4,12 @@ import asyncio
 import logging
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import ivr
+from callback.errors import RefusedError
+from callback.numbers import plain
+from callback.wording import Wording
 from callcenter.call.services import CallServices
 from callcenter.errors import StorageError
 from callcenter.storage.history import CallerHistory
@@ -37,15 +41,24 @@ async def receive(services: CallServices, call_id: UUID, caller: LegInfo, at: da
         if not ivr.reads(flow, ("closed", "closure_message")):
             flow = ivr.closing(flow, message)
     if ivr.reads(flow, tuple(sorted(ivr.RECOGNISED_VARIABLES))):
-        variables |= await _recognised(services, call_id, caller.from_number, at)
+        before, after = await asyncio.gather(
+            _recognised(services, call_id, caller.from_number, at),
+            _called_back(services, call_id, caller.from_number, flow.language),
+        )
+        variables |= before | after
     hears = services.recognizer is not None
     return ivr.Engine(flow, variables, caller=caller.from_number, called=caller.to_number, hears=hears)
+
+
+def is_withheld(number: str) -> bool:
+    """Whether nobody can be called, or recognised, by what the network says is the caller's number."""
+    return not any(character.isdigit() for character in number) or number.lstrip("+") in WITHHELD
 
 
 async def _recognised(services: CallServices, call_id: UUID, number: str, at: datetime) -> dict[str, str]:
     """What earlier calls say; nobody is recognised by a number that is withheld."""
     history = CallerHistory()
-    if any(character.isdigit() for character in number) and number.lstrip("+") not in WITHHELD:
+    if not is_withheld(number):
         days = services.settings.ivr.recognise_days
         try:
             async with asyncio.timeout(RECOGNISE_WITHIN_S):
@@ -64,3 +77,25 @@ async def _recognised(services: CallServices, call_id: UUID, number: str, at: da
         "last_outcome": history.last_outcome,
         "last_call_days": "" if history.last_at is None else str(max((at - history.last_at).days, 0)),
     }
+
+
+async def _called_back(
+    services: CallServices, call_id: UUID, from_number: str, language: str
+) -> dict[str, str]:
+    """Whether this customer has an open callback, and when the call was promised."""
+    callback = None
+    try:
+        if not is_withheld(from_number):
+            async with asyncio.timeout(RECOGNISE_WITHIN_S):
+                callbacks = await services.callbacks.desk.open_of(plain(from_number))
+            callback = min(callbacks, key=lambda one: one.promised_from, default=None)
+    except RefusedError:
+        log.info("call %s: the caller's number is none that is called back", call_id)
+    except (StorageError, TimeoutError) as error:
+        log.warning("call %s: callbacks are not looked for: %s", call_id, error or "no answer in time")
+    window = ""
+    if callback is not None:
+        zone = ZoneInfo(callback.zone)
+        start = (callback.slot_start or callback.promised_from).astimezone(zone)
+        window = Wording(language).when(start, services.now().astimezone(zone).date())
+    return {"open_callback": "no" if callback is None else "yes", "callback_window": window}

@@ -20,7 +20,6 @@ from callcenter.storage.leg_tokens import LegTokens
 from callcenter.storage.listener import Listener
 from callcenter.storage.messages import Messages
 from callcenter.telephony.port import DialResult
-from callcenter.telephony.shell import AttemptEvent
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +115,6 @@ class CallRelay:
             CHANNEL,
             {"to": str(leg.node_id), "call": str(leg.call_id), "dial": reference, "result": result.value},
         )
-
-    async def attempt_told(self, event: AttemptEvent) -> None:
-        """Tell the call that dialled a customer what the network says became of it."""
-        if event.result is not None:
-            await self.dial_failed(event.reference, event.result)
 
     def _heard(self, message: dict[str, Any], background: Background) -> None:
         if "dial" in message:

@@ -65,6 +65,8 @@ class ServicePhase:
             if isinstance(result, Connected):
                 self._wrap_ups.take(result)  # before anything is waited for: nobody may be forgotten
             await self._context.caller.quiet()
+            if result is LeftReason.CALLBACK and self._step.callback_key is None:
+                return EndCause.COMPLETED  # the flow says nothing of callbacks
             if not isinstance(result, Connected):
                 return ivr.QueueEnded(ivr.QueueExit(result.value))
             connected, parted = await self._talk(result)

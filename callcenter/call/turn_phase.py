@@ -1,8 +1,8 @@
 """An agent is rung for a callback whose customer has not been dialled yet."""
 
-import asyncio
 import logging
 
+from callback.state import Step
 from callcenter import config
 from callcenter.acd.dispatcher import Ticket, TurnGoneError
 from callcenter.call.callback_record import CallbackRecord, LetGoError
@@ -11,7 +11,6 @@ from callcenter.call.queue_phase import Connected
 from callcenter.call.rings import Answered, Rings
 from callcenter.call.signals import AgentArrived, CallbackChanged, Command, DialFailed, Offered
 from callcenter.call.state import CallInput
-from callback.state import Step
 
 log = logging.getLogger(__name__)
 

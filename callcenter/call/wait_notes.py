@@ -49,13 +49,13 @@ class WaitNotes:
     ) -> dict[str, Any]:
         """Estimate the wait of one who stands in line as of ``since``; returns data of ``queue.entered``."""
         self._priority, self._since = priority, since
-        return self._note(await self._estimate(position), position, entered_at, at_entry=True)
+        return self._note(await self.estimate(position), position, entered_at, at_entry=True)
 
     async def announcement(self, position: int) -> WaitAnnouncement:
         """What may be said now, beside the position: nothing where the wait is not known."""
         if not self._queue.announce_wait:
             return WaitAnnouncement(position)
-        made = await self._estimate(position)
+        made = await self.estimate(position)
         said = announcement(made, self._said)
         pcm16 = b"" if said is None else await self._speak(said)
         return WaitAnnouncement(position, made, said if pcm16 else None, pcm16)
@@ -77,7 +77,8 @@ class WaitNotes:
             services = self._context.services
             services.background.spawn(self._store(outcome, services.now()), name=name)
 
-    async def _estimate(self, position: int) -> Estimate:
+    async def estimate(self, position: int) -> Estimate:
+        """The wait from now on of somebody at that place in line."""
         assert self._since is not None
         waits = self._context.services.waits
         return await waits.of_caller(self._queue.name, self._priority, position, self._since)

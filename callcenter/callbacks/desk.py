@@ -20,7 +20,7 @@ from callback.store import Store
 from callcenter.acd.wait_time import Estimate
 from callcenter.callbacks.granting import Granting, wait_of
 from callcenter.callbacks.links import Links
-from callcenter.callbacks.models import Asked, Notice, Offer, Status
+from callcenter.callbacks.models import Asked, Offer, Status
 from callcenter.callbacks.rules import needs
 from callcenter.callbacks.strays import Strays
 from callcenter.storage.pool import Database
@@ -72,7 +72,7 @@ class CallbackDesk:
         ``zone`` is the customer's, the queue's without.
         """
         rules, now, wait = self.rules(queue), self._now(), await self.wait(queue)
-        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone)
+        wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone, consent=True)
         policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
         return policy.terms(wish, rules, now, wait)
 
@@ -158,25 +158,6 @@ class CallbackDesk:
         except RefusedError as error:
             raise await self._granting.with_nearest(error, asked.queue, wish.slot, wish.zone) from None
 
-    async def again(
-        self, before: Callback, *, by: str, slot_start: datetime | None = None
-    ) -> tuple[Callback, bool]:
-        """The same wish once more, such as by the link in a final notice."""
-        asked = Asked(
-            queue=await self._strays.home_of(before.queue),
-            number=before.number,
-            source=Source.DIRECT,
-            slot_start=slot_start,
-            zone=before.zone,
-            language=before.language,
-            name=before.name,
-            topic=before.topic,
-            note=before.note,
-            consent=before.consent,
-            chain_id=before.chain_id,
-        )
-        return await self.request(asked, by=by)
-
     # Looking.
 
     async def get(self, callback_id: UUID) -> Callback:
@@ -211,9 +192,9 @@ class CallbackDesk:
             may_change=may_change,
         )
 
-    async def stranded(self) -> list[Callback]:
-        """Open callbacks whose queue does not exist any more and had no other to go to."""
-        return await self._strays.stranded()
+    async def gone_queues(self) -> frozenset[str]:
+        """Queues that were removed and whose open callbacks had nowhere to go; nobody dials these."""
+        return await self._strays.gone()
 
     # Changing.
 
@@ -303,8 +284,14 @@ class CallbackDesk:
         return await self._store.expedite(callback_id, by=by, version=version)
 
     async def merge(self, callback_id: UUID, *, by: str, call_id: UUID) -> Callback:
-        """The customer has phoned in and goes on in person, in the call ``call_id``."""
-        return await self._store.merge(callback_id, by=by, call_id=call_id)
+        """The customer has phoned in and goes on in person, in the call ``call_id``.
+
+        If that call stands in line it gets the callback's place, in the same transaction.
+        """
+        async with self._database.transaction() as connection:
+            merged = await self._store.merge(callback_id, by=by, call_id=call_id, connection=connection)
+            await self._line.take_place(connection, call_id, merged.arrived_at, merged.priority)
+        return merged
 
     async def erase(self, text: str, *, by: str) -> int:
         """Forget a number, and what was said about it; returns in how many callbacks."""
@@ -335,10 +322,6 @@ class CallbackDesk:
     async def by_link(self, token: str, purpose: Purpose = Purpose.MANAGE) -> Callback:
         """The callback that a link is about; raises ``NotFoundError`` for one that is not good (any more)."""
         return await self._links.callback_of(token, purpose)
-
-    async def notice(self, callback: Callback) -> Notice:
-        """What the customer is told of a callback that ended without a conversation."""
-        return await self._links.notice(callback)
 
     async def code_key(self) -> bytes:
         """The key of ``callback.links.code_hash``."""

@@ -1,5 +1,6 @@
 """What may be promised: wishes are checked against the rules of their queue, and get their terms."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -58,7 +59,8 @@ class Granting:
         first = now if since is None else max(since, now)
         last = first + timedelta(days=rules.slots.days if days is None else days)
         soonest = now + timedelta(seconds=(await self.wait(queue)).p50_s or 0.0)
-        grid = slots.grid(rules, zone or rules.zone, now, max(first, soonest), last)
+        # Months of short slots take longer than the audio of calls can wait.
+        grid = await asyncio.to_thread(slots.grid, rules, zone or rules.zone, now, max(first, soonest), last)
         if not grid:
             return []
         taken = await self._store.taken(queue, grid[0].start, grid[-1].end)

@@ -1,6 +1,8 @@
 """Callbacks whose queue was removed: they go where it said, or wait for a supervisor."""
 
 import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from callback.errors import CallbackError
 from callback.request import Callback
@@ -11,7 +13,7 @@ from callcenter.callbacks.rules import RuleBook, needs
 from callcenter.storage.queues import QueueRows
 
 AT_ONCE = 500
-"""So many callbacks of one queue are moved, or listed, at a time."""
+"""So many callbacks of one queue are read at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +26,6 @@ class Strays:
         self._rules = rules
         self._rows = rows
 
-    async def home_of(self, queue: str) -> str:
-        """The queue itself where it exists, else the one that takes its callbacks, else the queue itself."""
-        if queue in self._rules.names:
-            return queue
-        return await self.fallback_of(queue) or queue
-
     async def fallback_of(self, queue: str) -> str | None:
         """The queue that takes the callbacks of one that was removed; ``None`` where there is none."""
         fallbacks, seen = await self._rows.fallbacks(), {queue}
@@ -39,22 +35,19 @@ class Strays:
             seen.add(queue)
         return None
 
-    async def stranded(self) -> list[Callback]:
-        """Open callbacks of queues that do not exist, oldest queue names first; these nobody dials."""
-        found = []
-        for queue in await self._gone():
-            found += await self._open_of(queue)
-        return found
+    async def gone(self) -> frozenset[str]:
+        """The queues that do not exist any more and have open callbacks."""
+        return frozenset(await self._store.open_queues() - set(self._rules.names))
 
     async def rehome(self) -> int:
         """Move what has somewhere to go; returns how many. What is being carried out is moved later."""
         moved = 0
-        for queue in await self._gone():
+        for queue in sorted(await self.gone()):
             home = await self.fallback_of(queue)
             if home is None:
                 continue
             need = needs(self._rules.queue(home), {})
-            for callback in await self._open_of(queue):
+            async for callback in self._all_of(queue):
                 try:
                     await self._store.reassign(callback.callback_id, by="clock", queue=home, needs=need)
                 except CallbackError as error:
@@ -63,8 +56,9 @@ class Strays:
                     moved += 1
         return moved
 
-    async def _gone(self) -> list[str]:
-        return sorted(await self._store.open_queues() - set(self._rules.names))
-
-    async def _open_of(self, queue: str) -> list[Callback]:
-        return await self._store.find(Search(queue=queue, states=OPEN, limit=AT_ONCE))
+    async def _all_of(self, queue: str) -> AsyncIterator[Callback]:
+        wanted = Search(queue=queue, states=OPEN, limit=AT_ONCE)
+        while page := await self._store.find(wanted):
+            for callback in page:
+                yield callback
+            wanted = replace(wanted, after=(page[-1].requested_at, page[-1].callback_id))

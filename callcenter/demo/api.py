@@ -8,7 +8,11 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
+from callcenter.demo.naming import named
 from callcenter.errors import CallCenterError
+
+CALLBACK = "callback"
+"""The direction of calls to customers who asked for them."""
 
 SETTLE_TIMEOUT_S = 60.0
 _POLL_S = 0.2
@@ -18,13 +22,17 @@ _AT_REST = ("callcenter_calls", "callcenter_events_pending")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What the service knows: its report, and by the caller's number each call, with what was said to the
+    """What the service knows: its report, and by name (``naming``) each call, with what was said to the
     IVR (``spoken``, the names that the log has for it) and how it was ``handed`` over, and its transcript.
+    Of the calls to customers those that reached them. ``callbacks`` are all wishes to be called
+    back, with their attempts, ``callback_report`` the report on them.
     """
 
     report: dict[str, Any]
     calls: dict[str, dict[str, Any]]
     segments: dict[str, list[dict[str, Any]]]
+    callbacks: list[dict[str, Any]]
+    callback_report: dict[str, Any]
 
 
 class ServiceReader:
@@ -53,14 +61,25 @@ class ServiceReader:
         """Everything of the calls that started in [since, until)."""
         span = {"from": since.isoformat(), "to": until.isoformat()}
         report = await self._json("/api/v1/reports/summary", span)
+        listed = sorted(await self._pages("/api/v1/calls", "calls", span), key=lambda one: one["started_at"])
+        by_name = named(
+            (one["to"] if one["direction"] == CALLBACK else one["from"], one["direction"] == CALLBACK, one)
+            for one in listed
+            if one["direction"] != CALLBACK or one["outcome"] == "answered"
+        )
         calls, segments = {}, {}
-        for listed in await self._calls(span):
-            path = f"/api/v1/calls/{listed['call_id']}"
+        for name, one in by_name.items():
+            path = f"/api/v1/calls/{one['call_id']}"
             events = (await self._json(f"{path}/events"))["events"]
             told = {"spoken": spoken(events), "handed": handed(events)}
-            calls[listed["from"]] = {**await self._json(path), **told}
-            segments[listed["from"]] = (await self._json(f"{path}/transcript"))["segments"]
-        return Day(report, calls, segments)
+            calls[name] = {**await self._json(path), **told}
+            segments[name] = (await self._json(f"{path}/transcript"))["segments"]
+        on_callbacks = await self._json("/api/v1/reports/callbacks", span)
+        return Day(report, calls, segments, await self._callbacks(), on_callbacks)
+
+    async def _callbacks(self) -> list[dict[str, Any]]:
+        wishes = await self._pages("/api/v1/callbacks", "callbacks", {})
+        return [await self._json(f"/api/v1/callbacks/{wish['callback_id']}") for wish in wishes]
 
     async def quality(self, since: datetime, until: datetime) -> dict[str, Any]:
         """The report on quality of [since, until)."""
@@ -68,15 +87,15 @@ class ServiceReader:
             "/api/v1/reports/quality", {"from": since.isoformat(), "to": until.isoformat()}
         )
 
-    async def _calls(self, span: Mapping[str, str]) -> list[dict[str, Any]]:
+    async def _pages(self, path: str, name: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        query = {**span, "limit": str(_PAGE)}
+        asked = {**query, "limit": str(_PAGE)}
         while True:
-            page = await self._json("/api/v1/calls", query)
-            found += page["calls"]
+            page = await self._json(path, asked)
+            found += page[name]
             if page["next_cursor"] is None:
                 return found
-            query["cursor"] = page["next_cursor"]
+            asked["cursor"] = page["next_cursor"]
 
     async def _json(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         try:

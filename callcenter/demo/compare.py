@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
+from callcenter.demo.naming import CALLED_BACK, lived
 from callcenter.simulator.figures import Figures, Limit, Ratings, Share, figures, ratings
 from callcenter.simulator.truth import CallTruth, ContactTruth, Truth
 
@@ -32,7 +33,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One figure from both sides. ``scope`` is ``day``, ``queue NAME``, ``agent NAME`` or ``call NUMBER``."""
+    """One figure from both sides. ``scope`` is ``day``, else queue, agent, call or callback with its name."""
 
     scope: str
     name: str
@@ -167,8 +168,8 @@ def compare(
 ) -> list[Compared]:
     """Compare the report as a whole, by queue, by agent, and each call.
 
-    ``report`` is the summary as the API gives it, ``calls`` the calls as it gives them by the caller's
-    number; a call, queue or agent that one side does not know has no value there.
+    ``report`` is the summary as the API gives it, ``calls`` the calls as it gives them by their names
+    (``naming``); a call, queue or agent that one side does not know has no value there.
     """
     reading = _Reading(
         float(report["thresholds"]["service_level_s"]), float(report["thresholds"]["short_abandon_s"])
@@ -180,12 +181,14 @@ def compare(
         rows += reading.compare(
             f"queue {queue}", (*_QUEUED, *_HANDLED), figures_of, truth.calls, _in_queue(queue)
         )
-    for agent in sorted({*report["by_agent"], *(each.agent for each in contacts if each.agent)}):
+    everything = [*truth.calls, *truth.talks]  # whoever is called back is nobody's offer, but an agent's work
+    agents = {each.agent for call in everything for each in call.contacts if each.agent}
+    for agent in sorted({*report["by_agent"], *agents}):
         figures_of = report["by_agent"].get(agent, {})
-        rows += reading.compare(f"agent {agent}", _HANDLED, figures_of, truth.calls, _of_agent(agent))
-    by_number = {call.number: call for call in truth.calls}
-    for number in sorted({*by_number, *calls}):
-        rows += _compare_call(number, calls.get(number), by_number.get(number), reading)
+        rows += reading.compare(f"agent {agent}", _HANDLED, figures_of, everything, _of_agent(agent))
+    by_name = lived(truth)
+    for name in sorted({*by_name, *calls}):
+        rows += _compare_call(name, calls.get(name), by_name.get(name), reading)
     return rows
 
 
@@ -311,14 +314,17 @@ def agree(unit: Unit, report: Value, truth: Value, late_s: float = 0.0) -> bool:
 
 
 def _compare_call(
-    number: str, call: Mapping[str, Any] | None, truth: CallTruth | None, reading: _Reading
+    call_name: str, call: Mapping[str, Any] | None, truth: CallTruth | None, reading: _Reading
 ) -> Iterator[Compared]:
-    scope = f"call {number}"
+    scope = f"call {call_name}"
     reported = _reported(call) if call is not None else {}
     true = _lived(truth, reading.short_abandon_s) if truth is not None else {}
     # Each contact begins and ends at moments of its own.
     late_s = truth.late_s * (1 + len(truth.contacts)) if truth is not None else 0.0
+    of_customers = {"length", "IVR", "wait"} if CALLED_BACK in call_name else set()
     for name, unit in CALL_FIGURES:
+        if name in of_customers:  # who picks up knows nothing of what was before
+            continue
         value, other = reported.get(name), true.get(name)
         equal = agree(unit, value, other, late_s)
         if name == "outcome" and truth is not None:

@@ -44,8 +44,7 @@ class Proof:
     @property
     def problems(self) -> list[str]:
         """What the simulated people saw go wrong."""
-        own = [f"{call.number}: {problem}" for call in self.truth.calls for problem in call.problems]
-        return [*self.truth.problems, *own]
+        return self.truth.everything_wrong
 
     @property
     def kinds(self) -> Mapping[str, int]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from callcenter.demo.api import Day
 from callcenter.demo.compare import Compared, compare
+from callcenter.demo.compare_callbacks import compare_callbacks
+from callcenter.demo.naming import lived
 from callcenter.demo.transcript import CallTranscript, fully_said, transcript
 from callcenter.simulator.calls import NetworkFigures
 from callcenter.simulator.truth import Truth
@@ -68,8 +70,7 @@ class Results:
     @property
     def problems(self) -> list[str]:
         """What the simulated people and their network saw go wrong."""
-        own = [f"{call.number}: {problem}" for call in self.truth.calls for problem in call.problems]
-        return [*self.truth.problems, *own]
+        return self.truth.everything_wrong
 
     @property
     def ok(self) -> bool:
@@ -85,11 +86,13 @@ class Results:
 def conclude(run: Run, day: Day, truth: Truth) -> Results:
     """Hold the service's day against the truth."""
     texts = [
-        transcript(call, day.calls[call.number], day.segments[call.number])
-        for call in truth.calls
-        if fully_said(call) and call.number in day.calls
+        transcript(call, day.calls[name], day.segments[name])
+        for name, call in lived(truth).items()
+        if fully_said(call) and name in day.calls
     ]
-    return Results(run, day.report, truth, compare(day.report, day.calls, truth), texts)
+    on_callbacks = compare_callbacks(day.callback_report, day.callbacks, truth)
+    compared = [*compare(day.report, day.calls, truth), *on_callbacks]
+    return Results(run, day.report, truth, compared, texts)
 
 
 def to_json(results: Results) -> dict[str, Any]:
@@ -101,9 +104,10 @@ def to_json(results: Results) -> dict[str, Any]:
     how the simulated network fared (``frames_sent``, ``late_frames``, ``lateness_worst_ms``, ...).
     ``report``: the service's summary of the day (see ``/api/v1/openapi.json``). ``truth``: the simulator's
     ``calls``, ``figures`` and ``problems``. ``comparison``: ``matched``, ``total`` and ``figures``, each with
-    ``scope`` (``day``, ``queue NAME``, ``agent NAME``, ``call NUMBER``), ``name``, ``unit`` (``count``,
-    ``ratio``, ``s``, ``name``), ``report``, ``truth``, ``difference``, ``equal``. ``wer``: ``median``,
-    ``limit``, and ``calls``, each with ``number``, ``call_id``, ``words``, ``errors``, ``rate``.
+    ``scope`` (``day``, ``queue NAME``, ``agent NAME``, ``call NUMBER``, ``callback NUMBER``), ``name``,
+    ``unit`` (``count``, ``ratio``, ``s``, ``name``), ``report``, ``truth``, ``difference``, ``equal``.
+    ``wer``: ``median``, ``limit``, and ``calls``, each with ``number``, ``call_id``, ``words``, ``errors``,
+    ``rate``.
     ``transcripts``: of each of these calls ``number``, ``call_id``, ``agent`` and ``lines``, each with
     ``at_s``, ``speaker``, ``said``, ``heard``. ``spoken``: of the choices said to the IVR how many were
     ``understood`` and ``said``. ``problems``: what the simulated people saw go wrong.

@@ -50,7 +50,7 @@ async def _serve_until_told(settings: config.Settings, place: Place, demo_token:
     async with serving(settings, place, demo_token=demo_token) as service:
         await stop.wait()
         loop.remove_reader(stdin)
-        await service.supervisor.drain(DRAIN_TIMEOUT_S)
+        await service.drain(DRAIN_TIMEOUT_S)
 
 
 if __name__ == "__main__":

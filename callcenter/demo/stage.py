@@ -5,6 +5,8 @@ import os
 import secrets
 import socket
 from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,18 @@ DATA = "data"
 
 RING_TIMEOUT_S = 5
 WRAP_UP_S = 20
+CALLBACK: Mapping[str, Any] = {
+    "enabled": True,
+    "offer_after_s": 60,
+    "earliest_s": 3,
+    "ring_s": 10,
+    "retry": {"busy_s": 5, "no_answer_s": 5, "failed_s": 5, "jitter": 0},
+    "dial_from": "00:00",
+    "dial_until": "24:00",
+    "slots": {"minutes": 5, "lead_s": 60},
+}
+"""Quicker than in life, and at any hour."""
+
 BACKLOG = 1024
 MAX_PORT = 65535
 
@@ -108,13 +122,20 @@ def _settings(scenario: Scenario, flow: Path, gateway_url: str, credentials: Cre
         "account_sid": credentials.account_sid,
         "auth_token": credentials.auth_token,
         "api_url": gateway_url,
+        "from_number": scenario.dialled,
     }
     return {
         "data_dir": DATA,
         "gateways": {"twilio": twilio},
         "routes": [{"number": "*", "flow": str(flow)}],
         "queues": [
-            {"name": str(topic), "ring_timeout_s": RING_TIMEOUT_S, "wrap_up_s": WRAP_UP_S} for topic in Topic
+            {
+                "name": str(topic),
+                "ring_timeout_s": RING_TIMEOUT_S,
+                "wrap_up_s": WRAP_UP_S,
+                "callback": deepcopy(CALLBACK),
+            }
+            for topic in Topic
         ],
         "agents": [
             {

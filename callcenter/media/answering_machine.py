@@ -1,8 +1,8 @@
 """A person or an answering machine? Told by how long the first words last, and by the beep. Pure.
 
 Who picks up says a word or two and waits; a machine speaks on, or beeps. Where neither shows in time it is
-taken for a person: better a greeting to a machine than silence to a customer. Feed PCM16 of 8 kHz as it comes;
-time is counted in samples.
+taken for a person: better a greeting to a machine than silence to a customer. Feed PCM16 of 8 kHz as it
+comes; time is counted in samples.
 """
 
 from enum import StrEnum

@@ -1,5 +1,6 @@
 """Figures from the event log: what they mean, over which time, and how they are shown."""
 
+from callcenter.reports.callback_query import read_callbacks
 from callcenter.reports.export import to_csv, to_json
 from callcenter.reports.intervals import Interval, parse_interval, parse_range, reporting_zone
 from callcenter.reports.parquet import require_parquet, write_summary
@@ -25,6 +26,7 @@ __all__ = [
     "changed_thresholds",
     "parse_interval",
     "parse_range",
+    "read_callbacks",
     "read_quality",
     "read_summary",
     "reporting_zone",

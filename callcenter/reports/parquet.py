@@ -74,7 +74,11 @@ class ParquetFile:
 
 def write_summary(summary: Summary, path: Path) -> None:
     """The rows of the CSV form. Raises ``UsageError`` as ``ParquetFile`` does."""
-    header, rows = table(summary)
+    write_rows(*table(summary), path)
+
+
+def write_rows(header: Sequence[str], rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Rows by column. Raises ``UsageError`` as ``ParquetFile`` does."""
     with ParquetFile(path, {name: _kind(row.get(name) for row in rows) for name in header}) as file:
         file.write(rows)
 

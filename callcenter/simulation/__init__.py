@@ -6,11 +6,20 @@ something else: a telephone network of real sockets.)
 """
 
 from callcenter.simulation.engine import Happened, Moment, Simulation
-from callcenter.simulation.model import AgentModel, CallerKind, DayModel, LogNormal, QueueModel, Rings
+from callcenter.simulation.model import (
+    AgentModel,
+    Callbacks,
+    CallerKind,
+    DayModel,
+    LogNormal,
+    QueueModel,
+    Rings,
+)
 from callcenter.simulation.result import DayResult, Stay
 
 __all__ = [
     "AgentModel",
+    "Callbacks",
     "CallerKind",
     "DayModel",
     "DayResult",

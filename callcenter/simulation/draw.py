@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from callcenter.simulation.model import CallerKind, LogNormal, QueueModel
+from callcenter.simulation.model import Callbacks, CallerKind, LogNormal, QueueModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,25 @@ class Drawn:
     patience_s: float
     talk_s: float
     wrap_up_s: float
+
+
+class Luck:
+    """How one caller takes to callbacks; the same for the same seed, whenever it is asked."""
+
+    def __init__(self, seed: int, number: int, of: Callbacks) -> None:
+        self._rng = np.random.default_rng([seed, number])
+        self.of = of
+        self._mood = float(self._rng.random())
+        self.takes_by_key = bool(self._rng.random() < of.by_key)
+
+    def accepts(self, expected_s: float, patience_s: float) -> bool:
+        """Whether an offer is taken by who has so much patience and is told of such a wait."""
+        return self._mood < (self.of.too_long if expected_s > patience_s else self.of.accepts)
+
+    def rings_s(self) -> tuple[float, bool]:
+        """How long the customer's telephone rings this time, and whether it is picked up then."""
+        picks_up, after_s = self._rng.random() < self.of.answers, self._rng.exponential(self.of.pick_up_s)
+        return (min(float(after_s), self.of.ring_s), True) if picks_up else (self.of.ring_s, False)
 
 
 def callers(queue: QueueModel, interval_s: float, rng: np.random.Generator) -> Iterator[Drawn]:

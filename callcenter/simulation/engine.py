@@ -14,10 +14,10 @@ from enum import StrEnum
 import numpy as np
 
 from callcenter.acd.policy import all_pairs
-from callcenter.simulation.draw import Drawn, callers
+from callcenter.simulation.draw import Drawn, Luck, callers
 from callcenter.simulation.lines import Agent, Caller, Lines, instant
 from callcenter.simulation.model import DayModel
-from callcenter.simulation.result import DayResult, Stay
+from callcenter.simulation.result import DayResult, Ended, Stay
 
 
 class Happened(StrEnum):
@@ -28,6 +28,10 @@ class Happened(StrEnum):
     MISSED = "missed"
     ANSWERED = "answered"  # seconds: the wait
     ABANDONED = "abandoned"  # seconds: the wait
+    ASKED = "asked"  # for a callback; the place is kept. seconds: how long the caller held the line
+    DIALLED = "dialled"  # by an agent who has come; the customer's telephone rings
+    CALLED_BACK = "called_back"  # seconds: since the customer entered the queue
+    UNREACHED = "unreached"  # by this attempt; ahead: how many are left
     FREED = (
         "freed"  # seconds: how long the call kept the agent, from the answer on; 0 when nobody was reached
     )
@@ -57,10 +61,21 @@ class Simulation:
     """One day of ``model``. Iterate over ``moments`` to watch it, or ``run`` it.
 
     Callers are drawn by ``seed`` unless they are given: those of a real day, or of a worked example.
+    ``expected_s`` says, right after an ``ENTERED`` was told, how long that caller is expected to wait;
+    without it, or where it does not know, no callback is offered.
     """
 
-    def __init__(self, model: DayModel, seed: int, given: Sequence[Drawn] | None = None) -> None:
+    def __init__(
+        self,
+        model: DayModel,
+        seed: int,
+        given: Sequence[Drawn] | None = None,
+        expected_s: Callable[[Moment], float | None] = lambda _: None,
+    ) -> None:
         self._model = model
+        self._seed = seed
+        self._expected_s = expected_s
+        self._callbacks = {queue.name: queue.callbacks for queue in model.queues}
         self._rules = {queue.name: queue.rule for queue in model.queues}
         self._lines = Lines()
         self._agents = {agent.agent_id: Agent(agent) for agent in model.agents}
@@ -83,10 +98,20 @@ class Simulation:
         last_s = 0.0
         for moment in self.moments():
             last_s = moment.at_s
-        for caller in self._lines.left():
-            since_s = caller.drawn.at_s
-            self._stays.append(Stay(caller.drawn.queue, since_s, "waiting", last_s - since_s))
-        return DayResult(tuple(self._stays), self._occupied_s, self._signed_in_s)
+        return self.result(last_s)
+
+    def result(self, last_s: float) -> DayResult:
+        """What came of the moments, of which the last was at ``last_s``."""
+        waiting = (self._stay(last_s, caller, "waiting") for caller in self._lines.left())
+        return DayResult((*self._stays, *waiting), self._occupied_s, self._signed_in_s)
+
+    @staticmethod
+    def _stay(
+        now_s: float, caller: Caller, ended: Ended, handle_s: float = 0.0, agent: Agent | None = None
+    ) -> Stay:
+        drawn, name = caller.drawn, None if agent is None else agent.model.agent_id
+        wait_s = now_s - drawn.at_s
+        return Stay(drawn.queue, drawn.at_s, ended, wait_s, handle_s, name, caller.held_s, caller.attempts)
 
     def moments(self) -> Iterator[Moment]:
         """Run the day and tell what happens as it happens."""
@@ -109,14 +134,15 @@ class Simulation:
     # Callers.
 
     def _enter(self, now_s: float, number: int, drawn: Drawn) -> Iterator[Moment]:
-        caller = Caller(number, drawn)
+        callbacks = self._callbacks[drawn.queue]
+        caller = Caller(number, drawn, None if callbacks is None else Luck(self._seed, number, callbacks))
         self._lines.enter(caller)
         if math.isfinite(drawn.patience_s):
             self._at(now_s + drawn.patience_s, self._give_up, caller)
         for need in drawn.kind.needs:
             if need.after_s > 0:
                 self._at(now_s + need.after_s, self._look)
-        yield Moment(
+        entered = Moment(
             now_s,
             Happened.ENTERED,
             drawn.queue,
@@ -124,13 +150,19 @@ class Simulation:
             ahead=self._lines.ahead(caller),
             priority=drawn.kind.priority,
         )
+        yield entered
+        if caller.luck is not None:
+            self._offer_callback(now_s, caller, caller.luck, self._expected_s(entered) or 0.0)
 
     def _give_up(self, now_s: float, caller: Caller) -> Iterator[Moment]:
-        if caller.is_gone:
+        if caller.is_gone or caller.held_s is not None:
+            return
+        if caller.luck is not None and caller.luck.takes_by_key:
+            yield from self._ask(now_s, caller)
             return
         self._lines.leave(caller)
         drawn = caller.drawn
-        self._stays.append(Stay(drawn.queue, drawn.at_s, "abandoned", now_s - drawn.at_s))
+        self._stays.append(self._stay(now_s, caller, "abandoned"))
         yield Moment(now_s, Happened.ABANDONED, drawn.queue, caller.number, seconds=now_s - drawn.at_s)
         for agent in caller.offered:
             yield from self._release(now_s, agent)
@@ -190,19 +222,26 @@ class Simulation:
     ) -> Iterator[Moment]:
         if caller.offered is not agents:
             return
-        drawn = caller.drawn
-        self._lines.leave(caller)
-        caller.offered = ()
-        agent.calls += 1
-        wait_s, handle_s = now_s - drawn.at_s, drawn.talk_s + drawn.wrap_up_s
-        self._stays.append(Stay(drawn.queue, drawn.at_s, "answered", wait_s, handle_s, agent.model.agent_id))
-        self._at(now_s + handle_s, self._finish, agent, drawn.queue, handle_s)
-        yield Moment(
-            now_s, Happened.ANSWERED, drawn.queue, caller.number, agent.model.agent_id, seconds=wait_s
-        )
+        if caller.held_s is None:
+            yield self._talk(now_s, caller, agent, "answered", Happened.ANSWERED)
+        else:
+            yield self._dial(now_s, caller, agent)
         for other in agents:
             if other is not agent:
                 yield from self._release(now_s, other)
+
+    def _talk(
+        self, now_s: float, caller: Caller, agent: Agent, ended: Ended, what: Happened, dialled_s: float = 0.0
+    ) -> Moment:
+        """Caller and agent are together; ``dialled_s`` is how long that has taken the agent before."""
+        drawn, agent_id = caller.drawn, agent.model.agent_id
+        self._lines.leave(caller)
+        caller.offered = ()
+        agent.calls += 1
+        handle_s = drawn.talk_s + drawn.wrap_up_s
+        self._stays.append(self._stay(now_s, caller, ended, handle_s, agent))
+        self._at(now_s + handle_s, self._finish, agent, drawn.queue, dialled_s + handle_s)
+        return Moment(now_s, what, drawn.queue, caller.number, agent_id, seconds=now_s - drawn.at_s)
 
     def _miss(self, now_s: float, caller: Caller, agents: tuple[Agent, ...]) -> Iterator[Moment]:
         if caller.offered is not agents:
@@ -218,6 +257,56 @@ class Simulation:
             yield Moment(now_s, Happened.MISSED, caller.drawn.queue, caller.number, agent.model.agent_id)
             if not agent.on_shift:
                 yield from self._go_home(now_s, agent)
+
+    # Callbacks.
+
+    def _offer_callback(self, now_s: float, caller: Caller, luck: Luck, expected_s: float) -> None:
+        if expected_s > luck.of.offer_after_s and luck.accepts(expected_s, caller.drawn.patience_s):
+            self._at(now_s + luck.of.menu_s, self._ask, caller)
+
+    def _ask(self, now_s: float, caller: Caller) -> Iterator[Moment]:
+        """Who is rung for at that moment gets the agent instead."""
+        if caller.is_gone or caller.held_s is not None or caller.luck is None:
+            return
+        if caller.offered:
+            self._at(now_s + self._model.rings.timeout_s, self._ask, caller)
+            return
+        caller.held_s = now_s - caller.drawn.at_s
+        self._pause(now_s + caller.luck.of.earliest_s, caller)
+        yield Moment(now_s, Happened.ASKED, caller.drawn.queue, caller.number, seconds=caller.held_s)
+
+    def _pause(self, until_s: float, caller: Caller) -> None:
+        self._lines.pause(caller, paused=True)
+        self._at(until_s, self._fall_due, caller)
+
+    def _fall_due(self, _now_s: float, caller: Caller) -> Iterator[Moment]:
+        self._lines.pause(caller, paused=False)
+        return iter(())
+
+    def _dial(self, now_s: float, caller: Caller, agent: Agent) -> Moment:
+        assert caller.luck is not None
+        caller.offered = (agent,)
+        caller.attempts += 1
+        rings_s, picked_up = caller.luck.rings_s()
+        act = self._reached if picked_up else self._unreached
+        self._at(now_s + rings_s, act, caller, agent, rings_s)
+        return Moment(now_s, Happened.DIALLED, caller.drawn.queue, caller.number, agent.model.agent_id)
+
+    def _reached(self, now_s: float, caller: Caller, agent: Agent, rings_s: float) -> Iterator[Moment]:
+        yield self._talk(now_s, caller, agent, "called_back", Happened.CALLED_BACK, rings_s)
+
+    def _unreached(self, now_s: float, caller: Caller, agent: Agent, rings_s: float) -> Iterator[Moment]:
+        assert caller.luck is not None
+        left = caller.luck.of.attempts - caller.attempts
+        self._lines.offer(caller, ())
+        if left:
+            self._pause(now_s + caller.luck.of.retry_s, caller)
+        else:
+            self._lines.leave(caller)
+            self._stays.append(self._stay(now_s, caller, "unreached"))
+        queue, agent_id = caller.drawn.queue, agent.model.agent_id
+        yield Moment(now_s, Happened.UNREACHED, queue, caller.number, agent_id, seconds=rings_s, ahead=left)
+        yield from self._release(now_s, agent)
 
     # Agents.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from callcenter.acd.policy import IdleAgent, WaitingCaller, class_of
-from callcenter.simulation.draw import Drawn
+from callcenter.simulation.draw import Drawn, Luck
 from callcenter.simulation.model import AgentModel
 
 DAY_BEGINS = datetime(2001, 1, 1, tzinfo=UTC)
@@ -18,13 +18,24 @@ def instant(at_s: float) -> datetime:
 
 
 class Caller:
-    """One caller in line. ``offered`` while an agent's telephone rings for them; they keep their place."""
+    """One caller in line. ``offered`` while an agent's telephone rings for them; they keep their place.
 
-    __slots__ = ("drawn", "is_gone", "name", "number", "offered", "waiting")
+    Who asked to be called back has been on the line for ``held_s``; ``paused`` while not to be dialled yet.
+    ``luck`` decides what the caller does, the same whatever happens to others.
+    """
 
-    def __init__(self, number: int, drawn: Drawn) -> None:
+    __slots__ = (
+        *("attempts", "drawn", "held_s", "is_gone", "luck", "name", "number", "offered", "paused"),
+        "waiting",
+    )
+
+    def __init__(self, number: int, drawn: Drawn, luck: Luck | None = None) -> None:
         self.number = number
         self.drawn = drawn
+        self.luck = luck
+        self.held_s: float | None = None
+        self.paused = False
+        self.attempts = 0
         self.is_gone = False
         self.offered: tuple[Agent, ...] = ()
         self.waiting = WaitingCaller(
@@ -73,15 +84,16 @@ class _Class:
     queue: str
     callers: dict[int, Caller]
     offered: int = 0
+    paused: int = 0
 
     @property
     def waiting(self) -> int:
-        return len(self.callers) - self.offered
+        return len(self.callers) - self.offered - self.paused
 
     def first(self, count: int) -> Iterator[Caller]:
         """The first so many who wait; beside them those who are not offered to everybody at present."""
         for caller in self.callers.values():
-            if caller.offered:
+            if caller.offered or caller.paused:
                 continue
             yield caller
             count -= not caller.waiting.refused_until
@@ -103,6 +115,7 @@ class Lines:
         """Out of the line."""
         one = self._classes[caller.name]
         one.offered -= bool(caller.offered)
+        one.paused -= caller.paused
         caller.is_gone = True
         del one.callers[caller.number]
 
@@ -110,6 +123,11 @@ class Lines:
         """Telephones ring for the caller; an empty tuple: no longer."""
         self._classes[caller.name].offered += bool(agents) - bool(caller.offered)
         caller.offered = agents
+
+    def pause(self, caller: Caller, *, paused: bool) -> None:
+        """Whether the caller keeps the place but is passed over."""
+        self._classes[caller.name].paused += paused - caller.paused
+        caller.paused = paused
 
     def waiting(self) -> dict[Hashable, _Class]:
         """The classes in which somebody waits for an offer."""
@@ -123,7 +141,7 @@ class Lines:
         """How many wait in the caller's queue who stand before the caller, who is the last to have come."""
         priority = caller.waiting.priority
         return sum(
-            one.waiting - (one.callers.get(caller.number) is not None)
+            one.waiting + one.paused - (one.callers.get(caller.number) is not None)
             for one in self._classes.values()
             if one.queue == caller.drawn.queue and one.callers and _priority(one) >= priority
         )

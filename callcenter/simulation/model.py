@@ -37,6 +37,32 @@ class CallerKind:
 
 
 @dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Callbacks of a queue and how its callers take to them.
+
+    Who is expected to wait longer than ``offer_after_s`` is offered one on entry; ``menu_s`` later, if nobody
+    has come by then, it is taken: with probability ``too_long`` by who is told of a longer wait than they
+    have patience for, with probability ``accepts`` by others. Who is about to hang up takes one by key
+    instead with probability ``by_key``. Nobody is dialled within ``earliest_s``. An agent comes first; then
+    the customer's telephone rings and is picked up with probability ``answers``, after ``pick_up_s`` on
+    average (exponential), or rings for ``ring_s``. The next of ``attempts`` is ``retry_s`` later, at the old
+    place.
+    """
+
+    offer_after_s: float = 180.0
+    accepts: float = 0.6
+    too_long: float = 0.6
+    by_key: float = 0.0
+    menu_s: float = 20.0
+    earliest_s: float = 60.0
+    answers: float = 0.85
+    pick_up_s: float = 8.0
+    ring_s: float = 20.0
+    retry_s: float = 300.0
+    attempts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class QueueModel:
     """One queue: how many calls are expected in each interval of the day, and what its callers are like.
 
@@ -51,6 +77,7 @@ class QueueModel:
     patience_s: float = math.inf
     rule: QueueRule = field(default_factory=QueueRule)
     kinds: tuple[CallerKind, ...] = (CallerKind(),)
+    callbacks: Callbacks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,33 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Ended: TypeAlias = Literal["answered", "abandoned", "waiting", "called_back", "unreached"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
     """One caller's stay in a queue; ``wait_s`` to the agent's answer or the hang-up, ringing included.
 
-    ``waiting`` is who waits for ever, because nobody comes any more.
+    ``waiting`` is who waits for ever, because nobody comes any more. Who asked for a callback was on the line
+    for ``held_s``, ``None`` for all others, and is ``called_back`` or, after so many ``attempts``,
+    ``unreached``.
     """
 
     queue: str
     entered_s: float
-    ended: Literal["answered", "abandoned", "waiting"]
+    ended: Ended
     wait_s: float
     handle_s: float = 0.0
     agent_id: str | None = None
+    held_s: float | None = None
+    attempts: int = 0
+
+    @property
+    def on_line_s(self) -> float:
+        """How long the caller held the line."""
+        return self.wait_s if self.held_s is None else self.held_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +46,16 @@ class DayResult:
 
     @property
     def answered(self) -> int:
-        """Callers who reached an agent."""
+        """Callers who reached an agent while they held the line."""
         return sum(stay.ended == "answered" for stay in self.stays)
 
     def service_level(self, threshold_s: float, short_abandon_s: float = 0.0) -> float | None:
-        """Variant ``standard``: answered within T over all but short abandons; ``None`` without callers."""
-        counted = [stay for stay in self.stays if stay.ended != "abandoned" or stay.wait_s > short_abandon_s]
+        """Variant ``standard``: answered within T over all but short abandons; ``None`` without callers.
+
+        Who asked for a callback is neither answered nor abandoned.
+        """
+        on_line = [stay for stay in self.stays if stay.held_s is None]
+        counted = [stay for stay in on_line if stay.ended != "abandoned" or stay.wait_s > short_abandon_s]
         met = sum(stay.ended == "answered" and stay.wait_s <= threshold_s for stay in counted)
         return met / len(counted) if counted else None
 

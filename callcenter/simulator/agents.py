@@ -107,6 +107,9 @@ class Agent:
         self._world.report(self.plan.id, "answers", call=meeting.plan.number)
         if not await any_set(CUSTOMER_LONGEST_S, meeting.reached, call.ended):
             meeting.truth.problems.append("an agent waited in vain for the customer to be dialled")
+        plan = meeting.plan.callback
+        if meeting.reached.is_set() and plan is not None:
+            await any_set(plan.settle_s, call.ended, meeting.call.ended)
         if call.line is None or meeting.call.line is None or call.ended.is_set():
             await self._tell("ready")
             return

@@ -67,24 +67,30 @@ async def _make_it_stand(world: World, meeting: Meeting, line: Line, keys: str) 
 
 
 async def phone_in(world: World, meeting: Meeting, line: Line, doing: Doing) -> bool:
-    """Answer each prompt with a key and go by what was chosen; whether the caller now waits in person."""
+    """Answer each prompt with a key and go by what was chosen; whether the caller now waits in person.
+
+    The first key is the menu's; then the caller stands in line, is recognised and asked.
+    """
     plan, expecting = meeting.plan, world.expecting[meeting.plan.number]
     for number, keys in enumerate(doing.keys):
         if not await _hears(meeting, line):
             meeting.truth.problems.append("no question was heard on phoning in again")
             return False
         await any_set(plan.think_s, meeting.call.ended)
-        is_last = number == len(doing.keys) - 1
-        if is_last and doing.what is Meanwhile.IN_PERSON:
-            meeting.truth.enter(plan.queue or str(plan.topic), world.now())
-            expecting.end("in_person", world.now())
-        elif is_last and doing.what is Meanwhile.CANCEL:
-            expecting.end("cancelled", world.now())
         await press(world, meeting, line, keys)
-    if doing.what is not Meanwhile.IN_PERSON:
-        await _hears(meeting, line)
-        await any_set(_AFTER_LAST_KEY_S, meeting.call.ended)
-    return doing.what is Meanwhile.IN_PERSON
+        if not number:
+            meeting.truth.enter(plan.queue or str(plan.topic), world.now())
+    match doing.what:
+        case Meanwhile.IN_PERSON:
+            expecting.end("in_person", world.now())
+            return True
+        case Meanwhile.CANCEL:
+            expecting.end("cancelled", world.now())
+        case _:
+            meeting.truth.leave("callback", world.now())
+    await _hears(meeting, line)
+    await any_set(_AFTER_LAST_KEY_S, meeting.call.ended)
+    return False
 
 
 async def press(world: World, meeting: Meeting, line: Line, keys: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from uuid import uuid4
 from aiohttp import ClientError, ClientSession, ClientTimeout, ClientWSTimeout
 
 from callcenter.errors import ProtocolError
-from callcenter.simulator.faults import Fault
+from callcenter.simulator.faults import Fault, NewsFaults
 from callcenter.simulator.line import Line, LineEnd
 from callcenter.simulator.wire import (
     ConnectStream,
@@ -76,7 +77,8 @@ class PhoneCall:
     """One call as a person with a telephone has it.
 
     ``connected`` is set when its media stream is up, ``ended`` when it is over, ``broken`` when a stream
-    of it died without a word. ``answer`` and ``reject`` matter to a dialled party only.
+    of it died without a word. One that never ``rings`` was accepted and forgotten. ``answer`` and
+    ``reject`` matter to a dialled party only.
     """
 
     from_number: str
@@ -84,6 +86,7 @@ class PhoneCall:
     origination: Origination | None = None
     fault: Fault = Fault.NONE
     sid: str = field(default_factory=lambda: f"CA{uuid4().hex}")
+    created_at: float = field(default_factory=time.time)
     status: Status = Status.QUEUED
     line: Line | None = None
     transferred_to: str = ""
@@ -92,6 +95,7 @@ class PhoneCall:
     redirect: list[Verb] | None = None
     hung_up: bool = False
     broken: bool = False
+    rings: bool = True
     _decision: asyncio.Event = field(default_factory=asyncio.Event)
     _decided: Status | None = None
 
@@ -153,7 +157,8 @@ class StatusReporter:
     async def __aexit__(self, *_: object) -> None:
         self._events.put_nowait(None)
         assert self._task is not None
-        done, _pending = await asyncio.wait({self._task}, timeout=STATUS_DRAIN_S)
+        drain_s = STATUS_DRAIN_S + self._network.news_faults.scatter_s
+        done, _pending = await asyncio.wait({self._task}, timeout=drain_s)
         if not done:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -167,15 +172,24 @@ class StatusReporter:
     async def _post_all(self) -> None:
         assert self._call.origination is not None
         url = self._call.origination.status_url
-        while (status := await self._events.get()) is not None:
-            form = self._network.form(self._call) | {
-                "CallStatus": status,
-                "CallbackSource": "call-progress-events",
-                "SequenceNumber": str(self._sequence),
-                "Timestamp": formatdate(),
-            }
-            self._sequence += 1
-            await self._network.post(url, form)
+        async with asyncio.TaskGroup() as scattered:
+            while (status := await self._events.get()) is not None:
+                form = self._network.form(self._call) | {
+                    "CallStatus": status,
+                    "CallbackSource": "call-progress-events",
+                    "SequenceNumber": str(self._sequence),
+                    "Timestamp": formatdate(),
+                }
+                self._sequence += 1
+                for delay_s in self._network.news_faults.delays(self._call.to_number):
+                    if delay_s > 0:
+                        scattered.create_task(self._post_later(delay_s, url, form))
+                    else:
+                        await self._network.post(url, form)
+
+    async def _post_later(self, delay_s: float, url: str, form: dict[str, str]) -> None:
+        await asyncio.sleep(delay_s)
+        await self._network.post(url, form)
 
 
 @dataclass(slots=True)
@@ -199,6 +213,7 @@ class Network:
         self._account = account
         self._session = session
         self.figures = NetworkFigures()
+        self.news_faults = NewsFaults()
 
     async def run_inbound(self, call: PhoneCall, webhook_url: str) -> None:
         """Announce a caller to the service and do what it answers, to the end of the call."""
@@ -240,6 +255,22 @@ class Network:
             finally:
                 self._over(call)
                 reporter.tell("completed")
+
+    def description(self, call: PhoneCall) -> dict[str, str | None]:
+        """A call as the REST interface describes it."""
+        began = call.line is not None
+        return {
+            "sid": call.sid,
+            "account_sid": self._account.sid,
+            "status": str(call.status),
+            "direction": call.direction,
+            "from": call.from_number,
+            "to": call.to_number,
+            "date_created": formatdate(call.created_at),
+            "start_time": formatdate(call.created_at) if began else None,
+            "parent_call_sid": None,
+            "answered_by": None,
+        }
 
     def form(self, call: PhoneCall) -> dict[str, str]:
         """The fields that every request about a call carries."""

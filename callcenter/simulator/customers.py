@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 
 from callcenter.media.g711 import pcm16_to_ulaw
-from callcenter.simulator.callback_plan import CallbackPlan, Doing, Pickup
+from callcenter.simulator import page_visit
+from callcenter.simulator.callback_plan import BY_PAGE, CallbackPlan, Doing, Pickup
 from callcenter.simulator.callback_truth import Rang
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import PhoneCall
@@ -22,8 +23,7 @@ CONNECT_TIMEOUT_S = 10.0
 CONVERSATION_TIMEOUT_S = 180.0
 RINGS_LONGEST_S = 150.0
 END_TIMEOUT_S = 10.0
-STRANGER_STAYS_S = 40.0
-GREETING = "You have reached the voicemail of our family. Please leave a message after the tone."
+GREETING = "You have reached our voicemail. Please leave a message."
 
 _PROMPT_BEGUN_FRAMES = 20
 _MESSAGE_HEARD_FRAMES = 50
@@ -54,7 +54,13 @@ class Customer:
         world, expecting = self._world, self._expecting
         if await any_set(doing.after_s, expecting.over):
             return
-        again = replace(expecting.plan, script=Script.AGAIN, again=doing, callback=None)
+        if doing.what in BY_PAGE:
+            await page_visit.change(world, expecting, doing.what)
+            return
+        patience_s = expecting.plan.patience_later_s
+        again = replace(
+            expecting.plan, script=Script.AGAIN, again=doing, callback=None, patience_s=patience_s
+        )
         await Caller(world, again, expecting.dialled).live()
 
     async def ring(self, call: PhoneCall) -> None:
@@ -105,7 +111,7 @@ class Customer:
                 await self._machine(line, meeting.call, rang)
             case Pickup.STRANGER:
                 await self._say_hello(line)
-                await any_set(STRANGER_STAYS_S, meeting.call.ended)
+                await any_set(self._plan.patience_s, meeting.call.ended)
             case _:
                 await self._say_hello(line)
                 assert meeting.reached is not None

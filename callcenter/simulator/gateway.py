@@ -15,14 +15,15 @@ from typing import Self
 from aiohttp import ClientSession, TCPConnector, encode_basic_auth, web
 
 from callcenter.errors import ProtocolError
-from callcenter.simulator.calls import OVER, Account, Network, NetworkFigures, Origination, PhoneCall
-from callcenter.simulator.faults import Fault, RestFaults
+from callcenter.simulator.calls import OVER, Account, Network, NetworkFigures, Origination, PhoneCall, Status
+from callcenter.simulator.faults import DialFaults, Fault, NewsFaults, RestFaults
 from callcenter.simulator.wire import parse_twiml
 
 log = logging.getLogger(__name__)
 
 WEBHOOK_PATH = "/gateway/twilio/voice"
 LIVE_CALLS_MAX = 2000
+PAGE_MAX = 1000
 _STATUS_EVENTS = frozenset({"initiated", "ringing", "answered", "completed"})
 _SHUTDOWN_S = 5.0
 
@@ -56,12 +57,15 @@ class Gateway:
         self._network: Network | None = None
         self._session: ClientSession | None = None
         self.rest_faults = RestFaults()
+        self.dial_faults = DialFaults()
         self.url = ""
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._guard])
         base = f"/2010-04-01/Accounts/{self._account.sid}"
         app.router.add_post(f"{base}/Calls.json", self._create)
+        app.router.add_get(f"{base}/Calls.json", self._list)
+        app.router.add_get(f"{base}/Calls/{{sid}}.json", self._get)
         app.router.add_post(f"{base}/Calls/{{sid}}.json", self._update)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
@@ -91,6 +95,12 @@ class Gateway:
         """What went wrong between the network and the service."""
         assert self._network is not None, "the gateway is not entered"
         return self._network.figures
+
+    @property
+    def news_faults(self) -> NewsFaults:
+        """How status callbacks misbehave."""
+        assert self._network is not None, "the gateway is not entered"
+        return self._network.news_faults
 
     def place_call(self, from_number: str, to_number: str, fault: Fault = Fault.NONE) -> PhoneCall:
         """Call the service from a telephone; the call proceeds by itself."""
@@ -136,9 +146,34 @@ class Gateway:
         call = PhoneCall(fields["From"], fields["To"], origination)
         self._remember(call)
         assert self._network is not None
-        self._start(self._network.run_outbound(call), f"call {call.sid}")
-        self._start(self._on_dialled(call), f"dialled {call.sid}")
-        return web.json_response({"sid": call.sid, "status": str(call.status)}, status=201)
+        faults, concerns = self.dial_faults, self.dial_faults.concerns(call.to_number)
+        if concerns and faults.never_ring > 0:
+            faults.never_ring -= 1
+            call.rings = False
+        else:
+            self._start(self._network.run_outbound(call), f"call {call.sid}")
+            self._start(self._on_dialled(call), f"dialled {call.sid}")
+        if concerns and faults.lost_answers > 0:
+            faults.lost_answers -= 1
+            await asyncio.sleep(faults.hang_s)
+        return web.json_response(self._network.description(call), status=201)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        call = self._calls.get(request.match_info["sid"])
+        if call is None:
+            return _refusal(404, 20404, "The requested resource was not found")
+        assert self._network is not None
+        return web.json_response(self._network.description(call))
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """The newest first; those of one number where ``To`` names it."""
+        assert self._network is not None
+        wanted, size = request.query.get("To"), request.query.get("PageSize", "50")
+        if not size.isdecimal() or not 1 <= int(size) <= PAGE_MAX:
+            return _refusal(400, 20001, f"PageSize must be from 1 to {PAGE_MAX}")
+        found = [call for call in reversed(self._calls.values()) if wanted in (None, call.to_number)]
+        calls = [self._network.description(call) for call in found[: int(size)]]
+        return web.json_response({"calls": calls, "page": 0, "page_size": int(size), "next_page_uri": None})
 
     async def _update(self, request: web.Request) -> web.Response:
         call = self._calls.get(request.match_info["sid"])
@@ -154,6 +189,9 @@ class Gateway:
         match fields.get("Status", ""), fields.get("Twiml", ""), fields.get("Url", ""):
             case (("completed" | "canceled"), "", ""):
                 call.hang_up()
+                if not call.rings:
+                    call.status = Status.CANCELED
+                    call.ended.set()
             case "", twiml, "" if twiml:
                 call.follow(parse_twiml(twiml))
             case "", "", url if url and self._network is not None:

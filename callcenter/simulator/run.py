@@ -10,14 +10,15 @@ from typing import Self
 
 from aiohttp import ClientSession
 
-from callcenter.simulator import overflow
+from callcenter.simulator import overflow, page_visit
 from callcenter.simulator.agents import Agent
+from callcenter.simulator.browser import PageError
 from callcenter.simulator.callers import Caller
 from callcenter.simulator.calls import Account, PhoneCall
 from callcenter.simulator.customers import Customer
 from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.lateness import Lateness, probe
-from callcenter.simulator.scenario import CallerPlan, Scenario
+from callcenter.simulator.scenario import CallerPlan, Scenario, Script
 from callcenter.simulator.service_api import ServiceApi, ServiceError
 from callcenter.simulator.speech import SpeechBank
 from callcenter.simulator.truth import CallTruth, Truth
@@ -93,7 +94,8 @@ class Simulation:
             world = self._world = self._make_world(session, lateness)
             self._agents = {plan.address: Agent(world, plan) for plan in self._scenario.agents}
             for agent in self._agents.values():
-                await agent.sign_in()
+                if not agent.plan.signs_in_s:
+                    await agent.sign_in()
             try:
                 async with asyncio.timeout(self._scenario.deadline_s), self._probing(world, lateness):
                     await self._live(world)
@@ -146,6 +148,9 @@ class Simulation:
             for plan in self._scenario.callers:
                 life = self._life(world, plan, lines)
                 group.create_task(_isolated(life, plan.number, world.truth), name=f"caller {plan.number}")
+            for agent in self._agents.values():
+                if agent.plan.signs_in_s:
+                    group.create_task(_late(agent), name=f"agent {agent.plan.id} comes later")
         await asyncio.sleep(self._scenario.lingers_s)
         for agent in self._agents.values():
             if not await any_set(WRAP_UP_TIMEOUT_S, agent.idle):
@@ -153,8 +158,11 @@ class Simulation:
 
     async def _life(self, world: World, plan: CallerPlan, lines: asyncio.Semaphore) -> None:
         await asyncio.sleep(plan.start_s)
-        async with lines:
-            await Caller(world, plan, self._scenario.dialled).live()
+        if plan.script is Script.BOOK:
+            await page_visit.book(world, plan, self._scenario.dialled)
+        else:
+            async with lines:
+                await Caller(world, plan, self._scenario.dialled).live()
         if plan.number in world.expecting:
             await self._customer(world, plan.number).live()
 
@@ -197,11 +205,16 @@ def _know_how_late(call: CallTruth, lateness: Lateness) -> None:
         contact.late_s = call.late_s
 
 
+async def _late(agent: Agent) -> None:
+    await asyncio.sleep(agent.plan.signs_in_s)
+    await agent.sign_in()
+
+
 async def _isolated(life: Awaitable[None], number: str, truth: Truth) -> None:
     """One caller's trouble is noted and stays that caller's."""
     try:
         await life
-    except ServiceError as error:
+    except (ServiceError, PageError) as error:
         truth.note(f"caller {number}: {error}")
     except Exception as error:
         log.exception("a caller's life broke")

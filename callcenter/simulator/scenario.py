@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain, cycle, islice
 
-from callcenter.simulator.callback_plan import CallbackPlan, Doing
+from callcenter.simulator.callback_plan import CallbackPlan, Doing, Meanwhile
 from callcenter.simulator.dialogue import Speaker, Topic, Turn, dialogue
 from callcenter.simulator.faults import Fault
 from callcenter.simulator.grammar import expand
@@ -136,7 +136,10 @@ class CallerPlan:
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """One agent. ``answers`` are for the first offers in order; later ones are answered."""
+    """One agent, who comes ``signs_in_s`` after all has begun.
+
+    ``answers`` are for the first offers in order; later ones are answered.
+    """
 
     id: str
     address: str
@@ -145,6 +148,7 @@ class AgentPlan:
     ring_s: float = 0.8
     wrap_up_s: float = 1.0
     answers: tuple[Answer, ...] = ()
+    signs_in_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,17 +177,22 @@ class Scenario:
         """A short, busy day: two calls for each agent at once, then the rest one after another.
 
         With 20 calls and 4 agents it takes about a minute and holds every script, two callers who give up
-        (one soon, one late), a rejected and a missed offer, a hold, and interruptions.
+        (one soon, one late), two who are called back instead and one who asks for that on the page, a
+        rejected and a missed offer, a hold, and interruptions.
         """
         rng = random.Random(f"callers {seed}")  # noqa: S311 - not a secret
         wave = 2 * agents
         plans = []
         starts = _arrivals(rng, wave)
-        patience = cycle((4.0, 8.0))
+        patience, standing = cycle((4.0, 8.0)), cycle(_HOW_IT_STANDS)
         for index, script in enumerate(islice(_scripts(wave), calls)):
             plan = _caller(rng, index, script, next(starts))
             if script is Script.ABANDON:
                 plan = replace(plan, patience_s=next(patience))
+            elif script is Script.KEEP_PLACE:
+                plan = _asking(plan, next(standing))
+            elif script is Script.BOOK:
+                plan = replace(plan, callback=_SOONER_AFTER_ALL)
             plans.append(_surveyed(seed, plan) if plan.ends is Speaker.AGENT else plan)
         return cls(
             tuple(_with_a_hold(plans)), tuple(_agent(seed, index) for index in range(agents)), seed=seed
@@ -197,15 +206,15 @@ _RUSH = (
 _DAY = (
     Script.ABANDON,
     Script.ABANDON,
+    Script.KEEP_PLACE,
+    Script.KEEP_PLACE,
+    Script.BOOK,
     Script.HANG_UP_IN_MENU,
     Script.HOURS,
     Script.VOICEMAIL,
     Script.SPOKEN_CHOICE,
     Script.QUESTION,
     Script.TALK,
-    Script.WRONG_KEY,
-    Script.ACCOUNT,
-    Script.SPOKEN_CHOICE,
     Script.SECOND_TRY,
     Script.VOICEMAIL,
     Script.HANG_UP_IN_MENU,
@@ -217,7 +226,12 @@ _MESSAGES = (
     "I have been waiting for {duration}.",
 )
 SPEAKERS = frozenset({Script.SPOKEN_CHOICE, Script.SECOND_TRY})
-_CONVERSATIONS = frozenset({Script.TALK, Script.WRONG_KEY, Script.ACCOUNT, *SPEAKERS})
+CALLED = frozenset({Script.KEEP_PLACE, Script.BOOK})
+"""Who is called back."""
+
+_CONVERSATIONS = frozenset({Script.TALK, Script.WRONG_KEY, Script.ACCOUNT, *SPEAKERS, *CALLED})
+_HOW_IT_STANDS = (CallbackPlan(), CallbackPlan(meanwhile=(Doing(Meanwhile.ASK, 2.0, ("3",)),)))
+_SOONER_AFTER_ALL = CallbackPlan(meanwhile=(Doing(Meanwhile.MOVE_ON_PAGE, 3.0),))
 _INTERRUPTION_SHARE = 0.2
 _INTERRUPTION_S = 0.6
 
@@ -256,6 +270,12 @@ def _caller(rng: random.Random, index: int, script: Script, start_s: float) -> C
         ends=rng.choice((Speaker.CALLER, Speaker.CALLER, Speaker.AGENT)),
         words=_words(rng, script, topic),
     )
+
+
+def _asking(plan: CallerPlan, callback: CallbackPlan) -> CallerPlan:
+    """Keep the place in line after a while; who phones in again comes by way of the menu."""
+    again = tuple(replace(one, keys=(MENU_KEYS[plan.topic], *one.keys)) for one in callback.meanwhile)
+    return replace(plan, patience_s=1.5, callback=replace(callback, meanwhile=again))
 
 
 def _words(rng: random.Random, script: Script, topic: Topic) -> tuple[str, ...]:

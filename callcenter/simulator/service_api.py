@@ -24,7 +24,8 @@ class ServiceApi:
     ) -> None:
         self._session = session
         self._took = took
-        self._base = url.rstrip("/") + "/api/v1"
+        self.url = url.rstrip("/")
+        self._base = self.url + "/api/v1"
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def look(self) -> None:

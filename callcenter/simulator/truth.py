@@ -241,6 +241,20 @@ class Truth:
     callbacks: list[CallbackTruth] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def talks(self) -> list[CallTruth]:
+        """The calls by which customers were called back and picked up."""
+        return [talk for wish in self.callbacks for talk in wish.talks]
+
+    @property
+    def everything_wrong(self) -> list[str]:
+        """What anybody saw go wrong."""
+        own = [f"{call.number}: {problem}" for call in self.calls for problem in call.problems]
+        own += [f"{talk.number}: {problem}" for talk in self.talks for problem in talk.problems]
+        for wish in self.callbacks:
+            own += [f"{wish.number}: {problem}" for problem in (*wish.problems, *wish.duplicates)]
+        return [*self.problems, *own]
+
     def note(self, problem: str) -> None:
         """Remember what went wrong; the same problem once."""
         if problem not in self.problems:

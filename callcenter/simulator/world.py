@@ -90,13 +90,15 @@ class Expecting:
     """Somebody who is to be called back.
 
     ``turn`` is where the customer and the agent of the present try find each other; there is none before
-    somebody's telephone rings for it. ``over`` is set when the customer expects no call any more.
+    somebody's telephone rings for it. ``over`` is set when the customer expects no call any more. ``page`` is
+    the address at which a customer who has it can change the callback.
     """
 
     plan: CallerPlan
     truth: CallbackTruth
     dialled: str
     turn: Meeting | None = None
+    page: str = ""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meeting(self, at: float) -> Meeting:

@@ -60,8 +60,10 @@ UPDATE callcenter.call AS call
 """
 CONNECTED = """
 UPDATE callcenter.call AS call
-   SET agent_id = given.agent, connected_at = coalesce(connected_at, given.first_at)
-  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS given (call_id, agent, first_at)
+   SET agent_id = given.agent, connected_at = coalesce(connected_at, given.first_at),
+       queue = coalesce(call.queue, given.queue)
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[])
+       AS given (call_id, agent, first_at, queue)
  WHERE call.call_id = given.call_id
 """
 ENDED = """
@@ -112,7 +114,10 @@ async def _project_progress(connection: asyncpg.Connection, events: Sequence[Eve
         agents = {event.call_id: event.agent for event in connected}
         first = {event.call_id: event.at for event in reversed(connected)}
         at = [first[call_id] for call_id in agents]
-        await connection.execute(CONNECTED, list(agents), list(agents.values()), at)
+        # An agent may come before any queue is entered: to call a customer back.
+        queues = {event.call_id: event.queue for event in connected}
+        values = (list(agents.values()), at, [queues[call_id] for call_id in agents])
+        await connection.execute(CONNECTED, list(agents), *values)
     resolved = _resolved(events)
     if resolved:
         await connection.execute(RESOLVED, *_columns((call_id, *said) for call_id, said in resolved.items()))

@@ -22,9 +22,8 @@ MOST_SENT = 3
 RESEND_S = 30.0
 WINDOW_S = 3600.0
 
-_COLUMNS = (
-    "wish, callback_id, proved, code_hash IS NOT NULL AND code_expires_at > clock_timestamp() AS has_code"
-)
+_COLUMNS = """wish, done, callback_id, proved,
+       code_hash IS NOT NULL AND code_expires_at > clock_timestamp() AS has_code"""
 # A form that comes again with another number has to prove that one; what was granted stays what it is.
 OPEN = f"""
 INSERT INTO callcenter.callback_code AS c (key_hash, wish, expires_at)
@@ -72,9 +71,12 @@ PURGE = "DELETE FROM callcenter.callback_code WHERE expires_at < clock_timestamp
 LOCK_USE = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 9))"
 COUNT_USE = """
 SELECT count(*) FROM callcenter.callback_page_use
- WHERE use_hash = $1 AND at > clock_timestamp() - make_interval(secs => $2)
+ WHERE use_hash = $1 AND mark <> $2 AND at > clock_timestamp() - make_interval(secs => $3)
 """
-USE = "INSERT INTO callcenter.callback_page_use (use_hash) VALUES ($1)"
+USE = """
+INSERT INTO callcenter.callback_page_use AS u (use_hash, mark) VALUES ($1, $2)
+ON CONFLICT (use_hash, mark) DO UPDATE SET at = excluded.at
+"""
 PURGE_USES = (
     "DELETE FROM callcenter.callback_page_use WHERE at < clock_timestamp() - make_interval(secs => $1)"
 )
@@ -160,17 +162,20 @@ class PageUses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def allow(self, *uses: tuple[bytes, int]) -> bool:
-        """Whether each of ``(use_hash, most per hour)`` may once more; counted only if all of them may."""
+    async def allow(self, mark: bytes, *uses: tuple[bytes, int]) -> bool:
+        """Whether each of ``(use_hash, most per hour)`` may once more; counted only if all of them may.
+
+        What comes with the same ``mark`` again is counted once.
+        """
         # In one order for all, so that two requests never wait for each other.
         ordered = sorted(uses)
         async with self._database.transaction() as connection:
             for hashed, most in ordered:
                 await connection.execute(LOCK_USE, hashed)
-                if await connection.fetchval(COUNT_USE, hashed, WINDOW_S) >= most:
+                if await connection.fetchval(COUNT_USE, hashed, mark, WINDOW_S) >= most:
                     return False
             for hashed, _ in ordered:
-                await connection.execute(USE, hashed)
+                await connection.execute(USE, hashed, mark)
         return True
 
 

@@ -171,9 +171,9 @@ def translated() -> Iterator[None]:
     except StorageError:
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        text = " ".join(str(error).split()) or "no answer in time"
+        # What follows repeats the values, which may be a number or what somebody said: not for the log.
+        text = " ".join(str(error).partition("\nDETAIL:")[0].split()) or "no answer in time"
         if isinstance(error, asyncpg.DataError):
-            # What follows repeats the value, which may be a number or what somebody said: not for the log.
             text = text.partition(":")[0]
         raise StorageError(f"database: {text} ({type(error).__name__})") from error
 

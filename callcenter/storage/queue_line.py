@@ -296,6 +296,12 @@ class QueueLine:
         row = await connection.fetchrow(sql.LEAVE_FOR_CALLBACK, call_id)
         return None if row is None else Place(row["position"], row["entered_at"])
 
+    async def take_place(
+        self, connection: asyncpg.Connection, call_id: UUID, since: datetime, priority: int
+    ) -> None:
+        """Give a caller the place of a callback that ends in the same transaction, if it is better."""
+        await connection.execute(sql.TAKE_PLACE, call_id, since, priority)
+
     async def place_of(self, callback_id: UUID) -> int | None:
         """The place of a callback among all who wait, 1 is next; ``None`` for one that is not in line."""
         position: int | None = await self._database.fetchval(sql.PLACE_OF, callback_id)
@@ -334,7 +340,7 @@ class QueueLine:
             freed += await self._take_back(row)
         for row in await self._database.fetch(sql.UNTAKEN, UNTAKEN_S):
             freed += await self._take_back(row, exclude_s=PASSED_BY_S)
-            await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], PASSED_BY_S)
+            await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], row["agent_id"], PASSED_BY_S)
         await self._database.execute(sql.REQUEUE_ORPHANS)
         await self._database.execute(sql.FORGET_PLACES)
         return freed

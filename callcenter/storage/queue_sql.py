@@ -21,7 +21,7 @@ claim AS MATERIALIZED (
 )
 """
 
-_MAY_BE_ASKED = "a.state = 'available' AND a.enabled AND a.rest_until <= now()"
+MAY_BE_ASKED = "a.state = 'available' AND a.enabled AND a.rest_until <= now()"
 
 _OFFER_JSON = """
 json_build_object('offer_id', {o}.offer_id, 'call_id', {e}.call_id, 'node_id', {e}.node_id,
@@ -99,6 +99,15 @@ WITH me AS (
 {_POSITION} AS position, me.entered_at FROM me
 """
 
+# In the transaction in which the callback whose place it was ends.
+TAKE_PLACE = """
+WITH moved AS (
+    UPDATE callcenter.queue_entry
+    SET entered_at = least(entered_at, $2), priority = greatest(priority, $3) WHERE call_id = $1 RETURNING 1
+)
+SELECT pg_notify('acd', '') FROM moved
+"""
+
 LEAVE_PLACE = """
 INSERT INTO callcenter.left_place (number, queue, entered_at) VALUES ($1, $2, $3)
 ON CONFLICT (number, queue) DO UPDATE SET entered_at = excluded.entered_at, left_at = excluded.left_at
@@ -133,7 +142,7 @@ SELECT a.agent_id, a.state_since, a.skills, a.calls, a.offered_at, clock_timesta
        ARRAY(SELECT q.queue FROM callcenter.agent_queue AS q
              WHERE q.agent_id = a.agent_id AND q.queue IN (SELECT queue FROM name)) AS queues
 FROM callcenter.agent AS a
-WHERE {_MAY_BE_ASKED} AND EXISTS (
+WHERE {MAY_BE_ASKED} AND EXISTS (
     SELECT FROM callcenter.agent_queue AS q
     WHERE q.agent_id = a.agent_id AND q.queue IN (SELECT queue FROM name))
 """
@@ -178,7 +187,7 @@ WITH pair AS MATERIALIZED (
          WITH ORDINALITY AS wanted (entry_id, agent_id, offer_id, place)
     JOIN callcenter.queue_entry AS e ON e.entry_id = wanted.entry_id
     JOIN callcenter.agent AS a ON a.agent_id = wanted.agent_id
-    WHERE e.state = 'waiting' AND e.ready AND {_MAY_BE_ASKED}
+    WHERE e.state = 'waiting' AND e.ready AND {MAY_BE_ASKED}
     FOR UPDATE OF e, a SKIP LOCKED
 ),
 reserved AS (
@@ -350,11 +359,12 @@ UNTAKEN = """
 SELECT agent_id, call_id, offer_id FROM callcenter.agent
 WHERE state = 'reserved' AND state_since < clock_timestamp() - make_interval(secs => $1) AND node_id IS NULL
 """
-# While nobody takes turns, those behind pass.
+# While nobody takes turns, those behind pass; $2 is an agent who was kept for this one.
 LET_OTHERS_BY = """
 UPDATE callcenter.queue_entry
-SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $2))
+SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $3))
 WHERE call_id = $1 AND callback_id IS NOT NULL AND node_id IS NULL AND state = 'waiting'
+  AND $2 = ANY (refused_by)
 """
 
 FREE_ALONE = f"""

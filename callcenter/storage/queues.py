@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import ValidationError
 
 from callcenter.errors import NotFoundError, StorageError, TransitionError
-from callcenter.queueing import Queue, overflow_fault
+from callcenter.queueing import Queue, fallback_fault, overflow_fault
 from callcenter.storage.pool import Database
 
 CHANNEL = "queue"
@@ -123,7 +123,7 @@ class QueueRows:
 
     async def _check(self, connection: asyncpg.Connection, queue: Queue) -> None:
         others = [_record(row).queue for row in await connection.fetch(ALL) if row["name"] != queue.name]
-        fault = overflow_fault([*others, queue])
+        fault = overflow_fault([*others, queue]) or fallback_fault([queue], [one.name for one in others])
         if fault is not None:
             raise TransitionError(fault[0])
 

@@ -128,7 +128,8 @@ class AudioSocketLeg:
 class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     """The TCP listener, the announcement route, and ARI for dialling agents.
 
-    ``async with`` opens and closes the listener; ``session`` is the HTTP client for ARI.
+    ``async with`` opens and closes the listener; ``session`` is the HTTP client for ARI. Without ``listens``
+    legs come in only by way of another process on this machine that does.
     """
 
     settings: config.Asterisk
@@ -139,6 +140,7 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     node_id: UUID
     handover: Handover
     reuse_port: bool = False
+    listens: bool = True
     name: str = "asterisk"
     counters: MediaCounters = field(default_factory=MediaCounters)
     _server: asyncio.Server | None = None
@@ -158,6 +160,8 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
     async def __aenter__(self) -> Self:
         """Listen."""
         self.handover.receive("audiosocket", self._protocol)
+        if not self.listens:
+            return self
         self._server = await asyncio.start_server(
             self._connected, self.settings.host, self.settings.port, reuse_port=self.reuse_port or None
         )
@@ -167,8 +171,8 @@ class AudioSocketGateway(AbstractAsyncContextManager["AudioSocketGateway"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening and end the connections that are left."""
-        assert self._server is not None
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         left = dict(self._connections)
         await asyncio.gather(*(leg.close() for leg in left.values()))
         if left:

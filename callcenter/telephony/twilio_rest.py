@@ -6,7 +6,7 @@ Source: https://www.twilio.com/docs/voice/api/call-resource
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -162,9 +162,10 @@ def _found(call: Mapping[str, Any]) -> FoundCall:
 
 def _time(text: object) -> datetime | None:
     try:
-        return parsedate_to_datetime(str(text))
+        at = parsedate_to_datetime(str(text))
     except ValueError:
         return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _call_path(call_ref: str) -> str:

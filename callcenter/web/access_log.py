@@ -9,12 +9,13 @@ from callcenter.web.middleware import REQUEST_ID
 
 _NUMBER = re.compile(r"(?<![0-9a-fA-F-])(?:\+|%2[bB])?\d{5,}(?=\d{2})(?![0-9a-fA-F]*-)")
 _SECRET = re.compile(r"cc_[A-Za-z0-9_-]+")
+_LINK = re.compile(r"(?<=/callback/)[^/]{20,}")
 MAX_PATH_CHARS = 200
 
 
 def masked(path: str) -> str:
-    """The path with all but the last two digits of telephone numbers, and all of tokens, taken out."""
-    path = _SECRET.sub("cc_***", path[:MAX_PATH_CHARS])
+    """The path with all but the last two digits of numbers, and all of tokens and links, taken out."""
+    path = _LINK.sub("***", _SECRET.sub("cc_***", path[:MAX_PATH_CHARS]))
     return _NUMBER.sub("***", path)
 
 

@@ -18,9 +18,33 @@ def parse_body(model: type[Model], raw: bytes, content_type: str) -> Model:
     Raises ``MediaTypeError`` (415) for anything but ``application/json``, ``RequestError`` (400) for text
     that is not strict JSON (RFC 8259, no repeated keys) and ``InvalidError`` (422) for wrong values.
     """
+    return _validated(model, parse_object(raw, content_type))
+
+
+def parse_object(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The body as a JSON object; raises as ``parse_body``."""
     if content_type != "application/json":
         raise MediaTypeError("the body must be application/json")
-    return _validated(model, strict_json(raw))
+    return strict_json(raw)
+
+
+def parse_document(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """JSON that was put together here as ``model``; raises ``InvalidError``."""
+    return _validated(model, document)
+
+
+def merged(present: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``change`` makes of ``present``: objects are merged, null removes (JSON merge patch, RFC 7396)."""
+    result = dict(present)
+    for name, value in change.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            before = result.get(name)
+            result[name] = merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[name] = value
+    return result
 
 
 def parse_query(model: type[Model], query: MultiMapping[str]) -> Model:

@@ -3,7 +3,7 @@
 Whoever may see a callback sees its number, agents too: they are the ones who talk to the customer.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -148,9 +148,10 @@ class CallbackQuery(Query):
     since: Time | None = None
     until: Time | None = None
     text: str = Field("", max_length=100)
+    stranded: bool = False
     cursor: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=MAX_PAGE)
-    format: Annotated[str, Field(pattern="^(json|csv)$")] = "json"
+    format: Literal["json", "csv"] | None = None
 
 
 class SlotQuery(Query):

@@ -11,9 +11,13 @@
         └── RateLimitedError    429  too_many_requests
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
+from callback import errors as callback_errors
+from callback.refusal import Refusal
 from callcenter.errors import (
     GatewayError,
     NotFoundError,
@@ -74,19 +78,25 @@ class RateLimitedError(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as the client sees it. ``retry_after_s`` becomes the header ``Retry-After``."""
+    """An error as the client sees it. ``retry_after_s`` becomes the header ``Retry-After``.
+
+    ``nearest`` are times that are free, where the one that was asked for is not.
+    """
 
     status: int
     code: str
     message: str
     field: str | None = None
     retry_after_s: int | None = None
+    nearest: Sequence[datetime] = ()
 
-    def as_json(self) -> dict[str, dict[str, str]]:
-        """The body: ``{"error": {"code", "message", "field"?}}``."""
-        error = {"code": self.code, "message": self.message}
+    def as_json(self) -> dict[str, dict[str, str | list[str]]]:
+        """The body: ``{"error": {"code", "message", "field"?, "nearest"?}}``."""
+        error: dict[str, str | list[str]] = {"code": self.code, "message": self.message}
         if self.field is not None:
             error["field"] = self.field
+        if self.nearest:
+            error["nearest"] = [at.isoformat() for at in self.nearest]
         return {"error": error}
 
 
@@ -115,6 +125,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(error.status, error.code, str(error), error.field)
         case NotFoundError():
             return Problem(404, "not_found", str(error))
+        case callback_errors.CallbackError():
+            return _of_callback(error)
         case UsageError():
             return Problem(422, "invalid", str(error))
         case TransitionError():
@@ -133,3 +145,20 @@ def problem_of_status(status: int, reason: str) -> Problem:
     """The same for an HTTP error that the server itself raised."""
     code = STATUS_CODES.get(status, "bad_request" if status < 500 else "internal")
     return Problem(status, code, reason)
+
+
+REFUSED_FOR_NOW = frozenset({Refusal.SLOT_FULL, Refusal.TOO_LATE, Refusal.NOT_OFFERED, Refusal.TOO_MANY})
+"""Nothing is wrong with the wish itself: 409 and not 422."""
+
+
+def _of_callback(error: callback_errors.CallbackError) -> Problem:
+    match error:
+        case callback_errors.RefusedError():
+            status = 409 if error.refusal in REFUSED_FOR_NOW else 422
+            return Problem(status, error.refusal.value, str(error), error.field, nearest=error.nearest)
+        case callback_errors.NotFoundError():
+            return Problem(404, "not_found", str(error))
+        case callback_errors.VersionError():
+            return Problem(409, "stale", str(error))
+        case _:
+            return Problem(409, "conflict", str(error))

@@ -63,6 +63,15 @@ class ProcessFigures:
     speech_batches: float = _counter("Batches that the model took")
     speech_rows: float = _counter("Utterances in these batches")
     speech_busy_seconds: float = _counter("Time that the model's workers spent on them")
+    callbacks_in_hand: float = _gauge("Callbacks that this process answers for")
+    callbacks_carried: float = _counter("Callbacks that this process began to carry out")
+    callbacks_dialled: float = _counter("Customers whom it dialled for them")
+    callbacks_lost: float = _counter("Callbacks that others took from it, as its lease had run out")
+    callbacks_reconciled: float = _counter("Attempts of lost processes of which it found out what became")
+    callbacks_unknown: float = _counter("Those of which the network could not tell")
+    webhooks_delivered: float = _counter("Messages that webhooks have received")
+    webhooks_failed: float = _counter("Tries to tell a webhook that failed")
+    webhooks_dead: float = _counter("Messages to webhooks that were given up")
 
 
 @dataclass(frozen=True, slots=True)

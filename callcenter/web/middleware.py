@@ -22,8 +22,6 @@ SECURITY_HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Not no-referrer: with it browsers send "Origin: null" with our own sign-in form.
-    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Server": "callcenter",
 }
@@ -89,6 +87,8 @@ async def set_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Put the headers that every answer carries; registered for ``on_response_prepare``."""
     for name, value in SECURITY_HEADERS.items():
         response.headers[name] = value
+    # Not no-referrer: with it browsers send "Origin: null" with our own sign-in form.
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers["X-Request-Id"] = request.get(REQUEST_ID, "-")
     if not request.path.startswith("/static/"):
         response.headers.setdefault("Cache-Control", "no-store")

@@ -4,28 +4,33 @@ The customer's number and name are in it, so that whoever hears of it can send t
 not. It is made when it is sent, so what was erased meanwhile is told to nobody.
 """
 
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
 from callback.deliveries import Delivery
 from callback.links import Purpose
 from callback.request import Callback as CallbackRecord
 from callback.state import State
-from callback.store import Store
-from callcenter.callbacks.links import Links
 from callcenter.web.callback_models import Callback, WebhookMessage, type_of
 
 AGAIN = frozenset({State.EXHAUSTED, State.EXPIRED})
 
 
-class WebhookMessages:
-    """Makes the bodies of deliveries; ``links`` makes those for the customer."""
+Get = Callable[[UUID], Awaitable[CallbackRecord]]
+Link = Callable[[CallbackRecord, Purpose], Awaitable[str]]
 
-    def __init__(self, store: Store, links: Links) -> None:
-        self._store = store
-        self._links = links
+
+class WebhookMessages:
+    """Makes the bodies of deliveries; ``get`` reads a callback, ``link`` makes a link for the customer."""
+
+    def __init__(self, get: Get, link: Link) -> None:
+        self._get = get
+        self._link_to = link
 
     async def of(self, delivery: Delivery) -> bytes:
         """The body; raises ``NotFoundError`` for a callback that is gone, and ``StorageError``."""
         change = delivery.change
-        callback = await self._store.get(change.callback_id)
+        callback = await self._get(change.callback_id)
         message = WebhookMessage(
             id=message_id(delivery),
             type=type_of(change),
@@ -42,7 +47,7 @@ class WebhookMessages:
         return message.as_json().encode()
 
     async def _link(self, callback: CallbackRecord, purpose: Purpose) -> str | None:
-        return await self._links.link(callback, purpose) if callback.erased_at is None else None
+        return await self._link_to(callback, purpose) if callback.erased_at is None else None
 
 
 def message_id(delivery: Delivery) -> str:

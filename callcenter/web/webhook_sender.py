@@ -26,7 +26,6 @@ from aiohttp import (
 )
 
 from callback.deliveries import Deliveries, Delivery
-from callcenter import __version__
 from callcenter.callback_settings import Webhook
 from callcenter.errors import StorageError
 from callcenter.storage.listener import Listener
@@ -48,7 +47,7 @@ PURGE_EVERY_S = 3600.0
 KEEP_DAYS = 30
 HEADERS = {
     "Content-Type": "application/json",
-    "User-Agent": f"callcenter/{__version__}",
+    "User-Agent": "callcenter",
     "Accept-Encoding": "identity",
 }
 

@@ -27,9 +27,9 @@ ARI_USER, ARI_PASSWORD = "callcenter", "ari-password-of-the-tests"
 _lines = count(1)
 
 
-def asterisk_settings() -> dict[str, object]:
+def asterisk_settings(**changes: object) -> dict[str, object]:
     """Settings of the gateway for an Asterisk whose ARI has a port of its own."""
-    return {
+    settings = {
         "enabled": True,
         "port": free_port(),
         "token": ANNOUNCE_TOKEN,
@@ -37,6 +37,7 @@ def asterisk_settings() -> dict[str, object]:
         "ari_user": ARI_USER,
         "ari_password": ARI_PASSWORD,
     }
+    return settings | changes
 
 
 def audio_port(program: Program) -> int:
@@ -149,18 +150,26 @@ class Originate:
 
 @dataclass
 class Asterisk:
-    """``async with Asterisk(program)``: the ARI that the program was told of, and channels to its port."""
+    """``async with Asterisk(program)``: the ARI that the program was told of, and channels to its port.
+
+    ``states`` are the channels that were dialled and are not over.
+    """
 
     program: Program
     failures: dict[str, int] = field(default_factory=dict)
     originates: asyncio.Queue[Originate] = field(default_factory=asyncio.Queue)
     deleted: list[str] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
     _channels: list[Channel] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.add_routes(
-            [web.post("/ari/channels", self._originate), web.delete("/ari/channels/{id}", self._delete)]
+            [
+                web.post("/ari/channels", self._originate),
+                web.get("/ari/channels/{id}", self._get),
+                web.delete("/ari/channels/{id}", self._delete),
+            ]
         )
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -215,11 +224,23 @@ class Asterisk:
         self.originates.put_nowait(Originate(dict(request.query)))
         if failure := self.failures.get(request.query["endpoint"]):
             return web.json_response({"message": "Allocation failed"}, status=failure)
-        return web.json_response({"id": request.query["channelId"], "state": "Down"})
+        channel = request.query["channelId"]
+        if channel in self.states:
+            return web.json_response({"message": "Channel with given unique ID already exists"}, status=409)
+        self.states[channel] = "Ringing"
+        return web.json_response({"id": channel, "state": "Down"})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        self._authorize(request)
+        channel = request.match_info["id"]
+        if channel not in self.states:
+            return web.json_response({"message": "Channel not found"}, status=404)
+        return web.json_response({"id": channel, "state": self.states[channel]})
 
     async def _delete(self, request: web.Request) -> web.Response:
         self._authorize(request)
         self.deleted.append(request.match_info["id"])
+        self.states.pop(request.match_info["id"], None)
         return web.Response(status=204)
 
     @staticmethod

@@ -50,6 +50,7 @@ class Program:
     process: subprocess.Popen[bytes] | None = None
     token: str = ""
     environ: dict[str, str] = field(default_factory=dict)
+    command: str = "serve"
 
     @property
     def url(self) -> str:
@@ -78,7 +79,7 @@ class Program:
         self.save()
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(CALLCENTER), "serve", "--config", str(self.config), *arguments],
+                [str(CALLCENTER), self.command, "--config", str(self.config), *arguments],
                 stdout=log,
                 stderr=log,
                 env=os.environ | self.environ,
@@ -173,6 +174,31 @@ def running(*arguments: str, **settings: Any) -> Iterator[Program]:
             if program.process is not None:
                 program.kill()
             stop_database(Path(folder) / "data" / "postgres")
+
+
+@contextmanager
+def running_worker(program: Program, **environ: str) -> Iterator[Program]:
+    """A worker beside a program, on a port of its own; ended by a signal, as it should be."""
+    worker = Program(program.folder, program.settings, free_port(), environ=program.environ | environ)
+    with (program.folder / "worker.log").open("ab") as log:
+        worker.process = subprocess.Popen(
+            [str(CALLCENTER), "worker", "--config", str(program.config), "--port", str(worker.port)],
+            stdout=log,
+            stderr=log,
+            env=os.environ | worker.environ,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not worker.is_ready():
+            assert worker.process.poll() is None, (program.folder / "worker.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield worker
+        assert worker.stop() == 0
+    finally:
+        if worker.process is not None:
+            worker.kill()
 
 
 def stop_database(folder: Path) -> None:

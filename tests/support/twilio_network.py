@@ -6,8 +6,10 @@ test to decide.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Self
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -84,7 +86,8 @@ class TwilioNetwork:
 
     ``refusals`` gives the status to answer a request to dial with, by the dialled number; 0 for no answer.
     ``nonsense`` gives what to answer instead of the new call's description, ``update_status`` the status to
-    answer a request to change a call with.
+    answer a request to change a call with. ``statuses`` gives what is said of a dialled call that is asked
+    after, ``asked`` are those that were.
     """
 
     program: Program
@@ -93,13 +96,21 @@ class TwilioNetwork:
     update_status: int = 200
     originations: asyncio.Queue[Origination] = field(default_factory=asyncio.Queue)
     updates: list[Update] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    _dialled: list[tuple[Origination, float]] = field(default_factory=list)
     _streams: list[MediaStream] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         application = web.Application()
         calls = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls"
         application.add_routes(
-            [web.post(f"{calls}.json", self._create), web.post(calls + "/{sid}.json", self._update)]
+            [
+                web.post(f"{calls}.json", self._create),
+                web.post(calls + "/{sid}.json", self._update),
+                web.get(f"{calls}.json", self._list),
+                web.get(calls + "/{sid}.json", self._get),
+            ]
         )
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -121,6 +132,8 @@ class TwilioNetwork:
         self.refusals.clear()
         self.nonsense.clear()
         self.update_status = 200
+        self.statuses.clear()
+        self.asked.clear()
         while not self.originations.empty():
             self.originations.get_nowait()
 
@@ -203,10 +216,10 @@ class TwilioNetwork:
         url, parameters = origination.stream
         return await self.stream(url, origination.sid, parameters)
 
-    async def report(self, origination: Origination, status: str) -> None:
+    async def report(self, origination: Origination, status: str, **more: str) -> None:
         """Tell the service what became of a dialled call."""
         path = origination.form["StatusCallback"].removeprefix(self.program.url)
-        form = {"CallSid": origination.sid, "AccountSid": ACCOUNT_SID, "CallStatus": status}
+        form = {"CallSid": origination.sid, "AccountSid": ACCOUNT_SID, "CallStatus": status} | more
         answer, text, _ = await self.post(path, form)
         assert answer == 204, text
 
@@ -226,6 +239,7 @@ class TwilioNetwork:
         refusal = self.refusals.get(form["To"])
         origination = Origination(new_sid("CA"), form)
         self.originations.put_nowait(origination)
+        self._dialled.append((origination, time.time()))
         if refusal == 0:
             await asyncio.sleep(30)
         if refusal:
@@ -233,6 +247,32 @@ class TwilioNetwork:
         if form["To"] in self.nonsense:
             return web.Response(text=self.nonsense[form["To"]], status=201)
         return web.json_response({"sid": origination.sid, "status": "queued"}, status=201)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        await _form(request)
+        self.asked.append(request.query["To"])
+        newest = reversed(self._dialled)
+        calls = [self._description(*one) for one in newest if one[0].to == request.query["To"]]
+        return web.json_response({"calls": calls})
+
+    async def _get(self, request: web.Request) -> web.Response:
+        await _form(request)
+        sid = request.match_info["sid"]
+        self.asked.append(sid)
+        for one in self._dialled:
+            if one[0].sid == sid:
+                return web.json_response(self._description(*one))
+        return web.json_response({"code": 20404, "status": 404}, status=404)
+
+    def _description(self, origination: Origination, at: float) -> dict[str, str]:
+        status = self.statuses.get(origination.sid, "ringing")
+        return {
+            "sid": origination.sid,
+            "to": origination.to,
+            "direction": "outbound-api",
+            "date_created": formatdate(at, usegmt=True),
+            "status": status,
+        }
 
     async def _update(self, request: web.Request) -> web.Response:
         sid = request.match_info["sid"]

@@ -123,6 +123,7 @@ CREATE TABLE callback.idempotency (
     key         text NOT NULL,
     body_hash   bytea NOT NULL,
     callback_id uuid NOT NULL,
+    created     boolean NOT NULL DEFAULT true,  -- false: there was one already
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (client, key)
 );
@@ -204,9 +205,10 @@ CREATE INDEX callback_code_expires_at ON callcenter.callback_code (expires_at);
 -- How often a number and an address used the customers' page lately; neither can be read out of it.
 CREATE TABLE callcenter.callback_page_use (
     use_hash bytea NOT NULL,
-    at       timestamptz NOT NULL DEFAULT clock_timestamp()
+    mark     bytea NOT NULL,        -- what was sent twice counts once
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (use_hash, mark)
 );
-CREATE INDEX callback_page_use_hash ON callcenter.callback_page_use (use_hash, at);
 CREATE INDEX callback_page_use_at ON callcenter.callback_page_use (at);
 
 -- A customer who is rung up comes in as a leg of the call that waits for them, like an agent.
@@ -247,7 +249,19 @@ BEGIN
         -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
         UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
     ELSE
-        DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
+        -- Who was kept for a turn that nobody has taken yet is free at once.
+        WITH gone AS (
+            DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id
+            RETURNING offered_to, offer_id, node_id
+        )
+        UPDATE callcenter.agent AS a
+           SET state = coalesce(a.next_state, 'available'),
+               reason = CASE WHEN a.next_state IS NULL THEN '' ELSE a.next_reason END,
+               state_since = clock_timestamp(), next_state = NULL, next_reason = '',
+               call_id = NULL, offer_id = NULL, node_id = NULL
+          FROM gone
+         WHERE gone.node_id IS NULL AND a.agent_id = ANY (gone.offered_to) AND a.offer_id = gone.offer_id
+           AND a.state = 'reserved';
     END IF;
     RETURN NULL;
 END $$;
@@ -258,6 +272,8 @@ CREATE TRIGGER callback_in_line AFTER INSERT OR UPDATE OF
 -- Calls that call customers back are none of the calls that came in; so far all were such.
 ALTER TABLE callcenter.report_call ADD COLUMN direction text NOT NULL DEFAULT 'inbound';
 CREATE INDEX call_back ON callcenter.call (started_at) WHERE direction = 'callback';
+CREATE INDEX event_offer ON callcenter.event (at)
+    WHERE type IN ('callback.offered', 'callback.accepted', 'callback.declined');
 
 -- Where the callbacks of a queue go that was removed: with the queue its own settings are gone.
 CREATE TABLE callcenter.queue_fallback (

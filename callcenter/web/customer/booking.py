@@ -22,7 +22,7 @@ from callback.request import Callback, Source
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.callbacks.models import Asked
 from callcenter.storage.page_codes import Filled, PageCodes, Tried
-from callcenter.web.customer.choices import start_of
+from callcenter.web.customer.choices import SOONEST, start_of
 from callcenter.web.customer.codes import CodeSender
 
 NUMBER_REFUSALS = frozenset(
@@ -93,7 +93,7 @@ class Booking:
         try:
             callback, _ = await self._desk.request(asked_of(key, filled.wish), by="customer")
         except RefusedError as error:
-            return _refused(error.refusal)
+            return _refused(error.refusal, soonest=filled.wish["at"] == SOONEST)
         is_new = callback.chain_id == chain_of(key)
         may_see = is_new or filled.proved
         left = {"ending": callback.number[-2:], "topic": callback.queue}
@@ -149,9 +149,9 @@ def chain_of(key: str) -> UUID:
     return UUID(bytes=hashlib.sha256(b"callback chain v1\0" + key.encode()).digest()[:16], version=4)
 
 
-def _refused(refusal: Refusal) -> Progress:
+def _refused(refusal: Refusal, *, soonest: bool) -> Progress:
     if refusal in NUMBER_REFUSALS:
         return Progress(Outcome.NUMBER, refusal=refusal)
-    if refusal in TIME_REFUSALS:
+    if refusal in TIME_REFUSALS or (soonest and refusal is Refusal.TOO_MANY):
         return Progress(Outcome.TIME, refusal=refusal)
     return Progress(Outcome.REFUSED, refusal=refusal)

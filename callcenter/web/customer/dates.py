@@ -24,6 +24,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 WEEKDAYS_JA = "月火水木金土日"
 ZONES_JA: Mapping[str, str] = {"Asia/Tokyo": "日本時間", "Japan": "日本時間"}
 MAX_ZONE_CHARS = 64
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def zone_of(name: str) -> ZoneInfo | None:
@@ -59,29 +60,31 @@ class Calendar:
         text = f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
         return f"{text} {day.year}" if year else text
 
-    def near_day(self, day: date) -> str:
-        """``Today``, ``Tomorrow``, or nothing."""
+    def near_day(self, day: date, *, inside: bool = False) -> str:
+        """``Today``, ``Tomorrow``, or nothing; ``inside`` a sentence ``today``."""
         if day == self._today:
-            return self._words["today"]
-        return self._words["tomorrow"] if day == self._today + timedelta(days=1) else ""
+            return self._words["today_inside" if inside else "today"]
+        if day == self._today + timedelta(days=1):
+            return self._words["tomorrow_inside" if inside else "tomorrow"]
+        return ""
 
     def clock(self, at: datetime) -> str:
         """``2:15 pm``, ``14:15``."""
         local = at.astimezone(self.zone)
         if self.language == "ja":
             return f"{local.hour}:{local.minute:02}"
-        return f"{local.hour % 12 or 12}:{local.minute:02} {_half(local)}"
+        return f"{local.hour % 12 or 12}:{local.minute:02}{NO_BREAK}{_half(local)}"
 
-    def moment(self, at: datetime) -> str:
-        """Day and time of day: ``Today, 2:15 pm``."""
-        return self._on_day(self.date_of(at), self.clock(at))
+    def moment(self, at: datetime, *, inside: bool = False) -> str:
+        """Day and time of day: ``Today, 2:15 pm``; ``inside`` a sentence ``today, 2:15 pm``."""
+        return self._on_day(self.date_of(at), self.clock(at), inside=inside)
 
-    def span(self, start: datetime, end: datetime) -> str:
+    def span(self, start: datetime, end: datetime, *, inside: bool = False) -> str:
         """From when until when: ``Today, 2:15–2:30 pm``, ``11月26日（木） 14:15〜14:30``."""
         first, last = self.date_of(start), self.date_of(end)
         if first != last and end - start > timedelta(hours=12):
-            return f"{self.moment(start)}{self._dash}{self.moment(end)}"
-        return self._on_day(first, self.clocks(start, end))
+            return f"{self.moment(start, inside=inside)} – {self.moment(end, inside=True)}"
+        return self._on_day(first, self.clocks(start, end), inside=inside)
 
     def clocks(self, start: datetime, end: datetime) -> str:
         """``2:15–2:30 pm``, ``11:45 am–12:00 pm``, ``14:15〜14:30``."""
@@ -89,7 +92,7 @@ class Calendar:
         if first == last:
             return first
         if self.language != "ja" and _half(start.astimezone(self.zone)) == _half(end.astimezone(self.zone)):
-            first = first.rpartition(" ")[0]
+            first = first.partition(NO_BREAK)[0]
         return f"{first}{self._dash}{last}"
 
     def zone_name(self, at: datetime | None = None) -> str:
@@ -116,8 +119,8 @@ class Calendar:
     def _dash(self) -> str:
         return "〜" if self.language == "ja" else "–"
 
-    def _on_day(self, day: date, text: str) -> str:
-        near = self.near_day(day) or self.day(day)
+    def _on_day(self, day: date, text: str, *, inside: bool) -> str:
+        near = self.near_day(day, inside=inside) or self.day(day)
         return self._words["between"].format(day=near, span=text)
 
 

@@ -18,12 +18,16 @@ class Limits:
         self._uses = uses
         self._trusted = address.networks(settings.trusted_proxies)
 
-    async def count(self, request: web.Request, number: str) -> None:
-        """One more request of this number and this address; raises ``TooManyError``."""
+    async def count(self, request: web.Request, number: str, sent: str) -> None:
+        """One more request of this number and this address; raises ``TooManyError``.
+
+        The same number ``sent`` with the same form again is the same request.
+        """
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
         asking = address.client(request.remote or "", forwarded_for, self._trusted)
         secret = await self._desk.code_key()
         if not await self._uses.allow(
+            use_hash("sent", f"{sent} {number}", secret),
             (use_hash("number", number, secret), self._settings.per_number_hour),
             (use_hash("address", asking, secret), self._settings.per_address_hour),
         ):

@@ -9,6 +9,7 @@ from callback.errors import RefusedError
 from callback.request import Slot
 from callback.slots import nearest
 from callcenter.callbacks.desk import CallbackDesk
+from callcenter.errors import NotFoundError
 from callcenter.web.customer.choices import SOONEST, Day, days
 from callcenter.web.customer.visit import Visit
 
@@ -80,12 +81,12 @@ class Offering:
             terms = await self._desk.soonest(queue, customer)
         except RefusedError:
             return Soonest(possible=False, text=visit.words["soonest_not"])
-        window = calendar.span(terms.promised_from, terms.promised_until)
+        window = calendar.span(terms.promised_from, terms.promised_until, inside=True)
         text = visit.words["soonest_window"].format(window=window)
         return Soonest(possible=True, text=text, href=href(SOONEST) if href else "")
 
     async def _slots(self, queue: str, zone: str) -> list[Slot]:
         try:
             return await self._desk.slots(queue, zone=zone)
-        except RefusedError:
+        except (RefusedError, NotFoundError):
             return []

@@ -36,18 +36,29 @@ KINDS = {
 NOW = frozenset({"due", "preparing", "dialing", "talking"})
 SORRY = frozenset({"retry", "checking", "exhausted", "expired", "rejected", "failed", "withdrawn"})
 PROMISED = frozenset({"queued", "scheduled", "due"})
-AGAIN = frozenset({"completed", "cancelled", "merged", "exhausted", "expired", "failed"})
+AGAIN = frozenset({"completed", "cancelled", "withdrawn", "merged", "exhausted", "expired", "failed"})
 ALMOST = 2
 """From this place on it is almost one's turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that is known of the request; ``href`` leads to where it is changed."""
+    """One thing that is known of the request; ``href`` leads to where it is changed.
+
+    ``heard`` is read out instead of a text that is only for the eye.
+    """
 
     name: str
     text: str
     href: str = ""
+    note: str = ""
+    heard: str = ""
+
+
+def number_row(number: str, visit: Visit) -> Row:
+    """The number as it may be shown."""
+    heard = visit.words["ending"].format(ending=number[-2:])
+    return Row(visit.words["your_number"], masked(number), heard=heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +144,18 @@ def _place(kind: str, status: Status) -> str:
 def _window(kind: str, status: Status, calendar: Calendar, visit: Visit) -> tuple[str, str]:
     callback, words = status.callback, visit.words
     if kind in PROMISED:
-        return words["window"], calendar.span(callback.promised_from, callback.promised_until)
+        name = words["window_was" if visit.now > callback.promised_until else "window"]
+        return name, calendar.span(callback.promised_from, callback.promised_until)
     if kind == "retry" and status.next_at is not None:
-        return words["next_try"], words["not_before"].format(time=calendar.moment(status.next_at))
+        return words["next_try"], words["not_before"].format(
+            time=calendar.moment(status.next_at, inside=True)
+        )
     return "", ""
 
 
 def _rows(callback: Callback, topic: str, visit: Visit) -> list[Row]:
     words = visit.words
-    rows = [Row(words["about"], topic), Row(words["your_number"], masked(callback.number))]
+    rows = [Row(words["about"], topic), number_row(callback.number, visit)]
     if callback.attempts:
         made = words["attempts"].format(made=callback.attempts, most=callback.attempts_max)
         rows.append(Row(words["calls_made"], made))

@@ -42,6 +42,8 @@ class Words(TypedDict):
     no_times: str
     today: str
     tomorrow: str
+    today_inside: str
+    tomorrow_inside: str
     between: str
 
     # Who?
@@ -81,8 +83,10 @@ class Words(TypedDict):
     # The page of one request.
     place: str
     window: str
+    window_was: str
     about: str
     your_number: str
+    ending: str
     calls_made: str
     attempts: str
     next_try: str

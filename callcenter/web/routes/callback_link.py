@@ -12,17 +12,17 @@ from aiohttp import web
 
 from callback.errors import NotFoundError, RefusedError, TransitionError, VersionError
 from callback.links import Purpose
-from callback.numbers import masked
 from callback.refusal import Refusal
 from callback.request import Callback
 from callback.state import State
 from callcenter.callbacks.desk import CallbackDesk
+from callcenter.errors import NotFoundError as QueueGoneError
 from callcenter.web.customer import forms
 from callcenter.web.customer.choices import is_choice, start_of
 from callcenter.web.customer.drawing import Drawing, LinkError, read_form, seen
 from callcenter.web.customer.forms import BadFormError, OldFormError
 from callcenter.web.customer.offering import Offering
-from callcenter.web.customer.standing import Row, Standing, standing
+from callcenter.web.customer.standing import Row, Standing, number_row, standing
 from callcenter.web.customer.topics import Topics
 from callcenter.web.customer.visit import Visit
 
@@ -85,7 +85,8 @@ class CallbackLink:
         except LinkError:
             token = request.match_info["token"]
             last = await self._find(token, Purpose.AGAIN)
-        return seen(visit.prefer(last.language).url("/callback", topic=last.queue, again=token))
+        language = visit.prefer(last.language).language
+        return seen(visit.url("/callback", topic=last.queue, again=token, lang=language))
 
     async def show(
         self, request: web.Request, visit: Visit, callback: Callback, path: str
@@ -160,9 +161,10 @@ class CallbackLink:
                 callback.callback_id, by=BY, slot_start=wanted, zone=callback.zone, version=int(version)
             )
         except VersionError:
-            is_done = callback.slot_start == wanted and callback.is_open
+            now = await self._desk.get(callback.callback_id)
+            is_done = now.slot_start == wanted and now.is_open
             return seen(visit.url(path, notice="moved" if is_done else "meanwhile"))
-        except TransitionError:
+        except (TransitionError, QueueGoneError):
             return seen(visit.url(path, notice="late"))
         except RefusedError as error:
             if error.refusal is Refusal.TOO_LATE:
@@ -189,8 +191,8 @@ class CallbackLink:
         window = calendar.span(callback.promised_from, callback.promised_until)
         rows = [
             Row(words["about"], self._topics.title(callback.queue, visit.language)),
-            Row(words["window"], f"{window} – {calendar.zone_name(callback.promised_from)}"),
-            Row(words["your_number"], masked(callback.number)),
+            Row(words["window"], window, note=calendar.zone_name(callback.promised_from)),
+            number_row(callback.number, visit),
         ]
         return self._drawing.page(
             visit.on(f"{path}/cancel"),

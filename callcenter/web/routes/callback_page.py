@@ -159,7 +159,7 @@ class CallbackPage:
             return self._drawing.message(visit, "not_offered", 409, again=True)
         wish, wrong = await self._read(visit, topic, sent, before)
         if wish["number"]:
-            await self._limits.count(request, wish["number"])
+            await self._limits.count(request, wish["number"], key)
             filled = await self._codes.open(key, wish)
             if not wrong:
                 return await self._way.on(visit, key, filled)
@@ -252,13 +252,14 @@ class CallbackPage:
         change = visit.url("/callback", again=again) if several else ""
         rows = [Row(words["chosen_topic"], self._topics.title(topic, visit.language), change)]
         if at:
+            when, zone = self._when(visit, topic, at)
             change = visit.url("/callback", topic=topic, again=again)
-            rows.append(Row(words["chosen_time"], self._when(visit, topic, at), change))
+            rows.append(Row(words["chosen_time"], when, change, zone))
         return rows
 
-    def _when(self, visit: Visit, topic: str, at: str) -> str:
+    def _when(self, visit: Visit, topic: str, at: str) -> tuple[str, str]:
         start = start_of(at)
         if start is None:
-            return visit.words["soonest"]
+            return visit.words["soonest"], ""
         calendar = visit.calendar("" if visit.zone else self._desk.rules(topic).zone)
-        return f"{calendar.moment(start)} – {calendar.zone_name(start)}"
+        return calendar.moment(start), calendar.zone_name(start)

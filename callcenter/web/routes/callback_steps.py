@@ -1,5 +1,6 @@
 """What may lie between a filled-in form and its callback: a code, another time, a request that stands."""
 
+import secrets
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -91,7 +92,7 @@ class CallbackSteps:
     async def _send_again(
         self, request: web.Request, visit: Visit, key: str, filled: Filled
     ) -> web.StreamResponse:
-        await self._limits.count(request, filled.wish["number"])
+        await self._limits.count(request, filled.wish["number"], secrets.token_hex())
         sent = await self._booking.send_code(key, filled.wish)
         if sent:
             return seen(visit.url("/callback/code", key=key, notice="sent"))

@@ -1,6 +1,6 @@
 """``/api/v1/queues``: who waits where and for how long, and how each queue is served."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from callcenter.queueing import Queue, Strategy
 from callcenter.storage.queue_line import LineEntry, QueueLine
 from callcenter.storage.queues import QueueRows
 from callcenter.web import floor_models, models
-from callcenter.web.body import parse_body
+from callcenter.web.body import merged, parse_body, parse_document, parse_object
 from callcenter.web.errors import InvalidError
 from callcenter.web.params import answer, name_of, principal_of
 
@@ -58,6 +58,7 @@ class QueueRoutes:
             web.get("/api/v1/queues", self.list),
             web.get("/api/v1/queues/{name}", self.get),
             web.put("/api/v1/queues/{name}", self.put),
+            web.patch("/api/v1/queues/{name}", self.patch),
             web.delete("/api/v1/queues/{name}", self.delete),
         ]
 
@@ -81,7 +82,24 @@ class QueueRoutes:
         """Make a queue (201) or change one (200) for all who enter it from now on; needs the role admin."""
         principal_of(request).require_admin()
         name = name_of(request, "queue")
-        body = parse_body(QueueBody, await request.read(), request.content_type)
+        return await self._put(name, parse_body(QueueBody, await request.read(), request.content_type))
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Change some settings; supervisors may turn callbacks on and off, the rest needs the role admin."""
+        name = name_of(request, "queue")
+        principal, change = principal_of(request), parse_object(await request.read(), request.content_type)
+        if not _is_switch(change):
+            principal.require_admin()
+        principal.require_supervisor()
+        await self._queues.renew()
+        record = self._queues.record(name)
+        # Else what somebody else changes between reading and writing would be undone.
+        version = change.pop("version", None)
+        settings = record.queue.model_dump(mode="json", exclude={"name", "agents"})
+        after = merged(settings, change) | {"version": record.version if version is None else version}
+        return await self._put(name, parse_document(QueueBody, after))
+
+    async def _put(self, name: str, body: QueueBody) -> web.Response:
         for field, where in (("name", "the address"), ("agents", "PUT /api/v1/agents/{id}")):
             if field in body.model_fields_set:
                 raise InvalidError(f"{field}: belongs into {where}", field)
@@ -111,6 +129,16 @@ class QueueRoutes:
             in_file=record.in_file,
         )
         return answer(detail, status)
+
+
+def _is_switch(change: Mapping[str, Any]) -> bool:
+    """Whether nothing else is changed than whether callbacks are taken and made."""
+    callback = change.get("callback")
+    return (
+        change.keys() <= {"callback", "version"}
+        and isinstance(callback, dict)
+        and callback.keys() <= {"accept", "process"}
+    )
 
 
 def _of(name: str, entries: Sequence[LineEntry]) -> list[LineEntry]:

@@ -7,7 +7,8 @@ const LONGEST_PAUSE_MS = 120_000;
 function tellZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const here = new URL(location.href);
-  if (!zone || here.searchParams.has("zone") || !document.body.dataset.zoned) return;
+  const isOfTimes = ["topics", "times"].includes(document.body.dataset.page);
+  if (!zone || here.searchParams.has("zone") || !isOfTimes) return;
   here.searchParams.set("zone", zone);
   location.replace(here);
 }

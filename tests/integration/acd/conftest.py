@@ -22,16 +22,17 @@ _numbers = itertools.count(100)
 CALLBACK = """
 INSERT INTO callback.callback
        (callback_id, queue, number, source, mode, state, arrived_at, not_before, expires_at, promised_from,
-        promised_until, zone, priority, chain_id, attempts_max, lease_until)
+        promised_until, zone, priority, chain_id, attempts_max, lease_until, worker)
 VALUES ($1, $2, $6, 'ivr', 'agent_first', $5, now() - make_interval(secs => $4), now(),
         now() + interval '1 hour', now(), now(), 'UTC', $3, $1, 3,
-        CASE WHEN $5 = 'claimed' THEN now() + interval '30 s' END)
+        CASE WHEN $5 = 'claimed' THEN now() + interval '30 s' END, CASE WHEN $5 = 'claimed' THEN $1::uuid END)
 RETURNING callback_id
 """
 BECOMES = """
 UPDATE callback.callback SET state = $2,
-    lease_until = CASE WHEN $2 IN ('claimed', 'agent_reserved', 'agent_accepted', 'dialing')
+    lease_until = CASE WHEN $2 = ANY ('{claimed,agent_reserved,agent_accepted,dialing}')
                        THEN now() + interval '30 s' END,
+    worker = CASE WHEN $2 = ANY ('{claimed,agent_reserved,agent_accepted,dialing}') THEN callback_id END,
     ended_at = CASE WHEN $2 = 'cancelled' THEN now() END
 WHERE callback_id = $1
 """

@@ -23,7 +23,8 @@ from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.signals import Inbox
 from callcenter.call.supervisor import CallSupervisor
-from callcenter.callbacks.opening import open_callbacks
+from callcenter.callbacks.opening import open_callbacks as open_callback_desk
+from callcenter.errors import GatewayError
 from callcenter.events import Event, EventType
 from callcenter.flows import load_flow
 from callcenter.lookup import Lookups
@@ -47,8 +48,9 @@ from callcenter.storage.queues import QueueRows
 from callcenter.storage.recordings import Recordings
 from callcenter.storage.transcripts import Transcripts
 from callcenter.storage.wait_estimates import WaitEstimates
-from callcenter.telephony.port import LegInfo, LegSink
+from callcenter.telephony.port import CallFate, FoundCall, LegInfo, LegSink, Sought
 from callcenter.telephony.shell import new_token
+from support.calling_back import CallingBack, calling_back
 
 CALLER, AGENT_ADDRESS = "+12025550100", "+12025550142"
 FLOW = """
@@ -108,8 +110,31 @@ class Telephone:
 
 
 @dataclass
+class Customer:
+    """A customer's telephone that was dialled."""
+
+    network: "Network"
+    to: str
+    shown: str
+    token: str
+    attempt_id: UUID
+    ring_s: float
+
+    async def picks_up(self) -> Telephone:
+        telephone = Telephone(self.token)
+        assert self.network.accept is not None
+        telephone.sink = await self.network.accept(telephone)
+        return telephone
+
+
+@dataclass
 class Network:
-    """A gateway whose agents pick up at once; ``answers`` holds back what it says to being asked to dial."""
+    """A gateway whose agents pick up at once; ``answers`` holds back what it says to being asked to dial.
+
+    Customers' telephones ring until the test lets them be answered. ``fates`` is what it says of them when it
+    is asked, ``GatewayError`` is raised where nothing is said; ``refuses`` is raised instead of dialling,
+    ``loses`` after it.
+    """
 
     accept: Callable[..., Any] | None = None
     name: str = "twilio"
@@ -119,13 +144,33 @@ class Network:
     tokens: list[str] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     agents: list[Telephone] = field(default_factory=list)
+    customers: list[Customer] = field(default_factory=list)
+    fates: dict[UUID, CallFate | None] = field(default_factory=dict)
+    refuses: GatewayError | None = None
+    loses: GatewayError | None = None
 
-    async def originate(self, to: str, from_number: str, token: str, ring_timeout_s: float) -> str:
+    async def originate(
+        self, to: str, from_number: str, token: str, ring_timeout_s: float, attempt_id: UUID | None = None
+    ) -> str:
+        if attempt_id is not None:
+            if self.refuses is not None:
+                raise self.refuses
+            self.customers.append(Customer(self, to, from_number, token, attempt_id, ring_timeout_s))
+            if self.loses is not None:
+                raise self.loses
+            return f"customer {attempt_id}"
         self.tokens.append(token)
         if self.picks_up:
             await self.pick_up(token)
         await self.answers.wait()
         return token
+
+    async def find(self, sought: Sought) -> FoundCall:
+        fate = self.fates.get(sought.attempt_id, CallFate.RINGING)
+        if fate is None:
+            raise GatewayError("nothing is said")
+        known = any(customer.attempt_id == sought.attempt_id for customer in self.customers)
+        return FoundCall(fate, f"customer {sought.attempt_id}" if known else "")
 
     async def pick_up(self, token: str) -> Telephone:
         telephone = Telephone(token)
@@ -155,6 +200,8 @@ class Center:
     events: list[Event]
     line: QueueLine
     queue_rows: QueueRows
+    listener: Listener
+    turns: list[UUID]
 
     async def call(self, number: str = CALLER) -> Telephone:
         """Somebody calls."""
@@ -308,7 +355,7 @@ async def _open(
     clock = await enter(DatabaseClock(database))
     log = await enter(EventLog(database))
     listener = await enter(Listener(database))
-    agents, network = Agents(database), Network()
+    agents, network, turns = Agents(database), Network(), list[UUID]()
 
     def append(event: Event) -> None:
         events.append(event)
@@ -330,7 +377,15 @@ async def _open(
         background=await enter(Background(1)),
         queues=queues,
         dispatcher=await enter(
-            Dispatcher(QueueLine(database), agents, listener, node_id, rules=queues.rules, poll_s=0.1)
+            Dispatcher(
+                QueueLine(database),
+                agents,
+                listener,
+                node_id,
+                rules=queues.rules,
+                poll_s=0.1,
+                on_turn=lambda callback_id, _offer: turns.append(callback_id),
+            )
         ),
         pacer=await enter(Pacer()),
         prompts=await enter(Prompts(settings.prompts, settings.data_dir / "prompts")),
@@ -347,7 +402,7 @@ async def _open(
         look_up=await enter(Lookups(4, {"CRM_TOKEN": "s3cret"})),
         closures=closures,
         history=History(database),
-        callbacks=open_callbacks(database, queues, line, settings, waits, closures, clock.now),
+        callbacks=open_callback_desk(database, queues, line, settings, waits, closures, clock.now),
     )
     supervisor = CallSupervisor(services)
     network.accept = supervisor.accept
@@ -368,9 +423,27 @@ async def _open(
         events,
         QueueLine(database),
         rows,
+        listener,
+        turns,
     )
 
 
 @pytest.fixture
 def slow_recognizer() -> SlowRecognizer:
     return SlowRecognizer()
+
+
+CALLBACK_RULES = {"enabled": True, "dial_from": "00:00", "dial_until": "24:00", "earliest_s": 0}
+
+
+@pytest.fixture
+async def open_callbacks(open_center: Open) -> AsyncIterator[Open]:
+    """Opens a call center that calls back; takes the queue's rules for callbacks and its other settings."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(callback: dict[str, Any] | None = None, **queue: Any) -> CallingBack:
+            rules = CALLBACK_RULES | (callback or {})
+            center = await open_center(**{"wrap_up_s": 0, "callback": rules} | queue)
+            return await stack.enter_async_context(calling_back(center))
+
+        yield open_

@@ -8,11 +8,17 @@ from uuid import uuid4
 
 import pytest
 
+from callback.request import Source
+from callcenter.call.reception import receive
+from callcenter.callback_settings import CallbackRules
+from callcenter.callbacks.models import Asked
 from callcenter.media.espeak import Espeak
+from callcenter.media.frame import PacedBy
 from callcenter.media.resample import to_8khz
 from callcenter.queueing import Overflow
 from callcenter.storage.closures import Closures, Scope
 from callcenter.storage.queues import QueueRows
+from callcenter.telephony.port import LegInfo
 from support.crm import Crm, crm_running
 
 SHUT = """
@@ -219,6 +225,55 @@ async def test_a_database_that_does_not_answer_makes_a_stranger(open_center: Any
     loop = asyncio.get_running_loop()
     async with center.database.transaction() as connection:
         await connection.execute("LOCK TABLE callcenter.call IN ACCESS EXCLUSIVE MODE")
+        began_s = loop.time()
+        await center.call()
+        await center.hears_of("ivr.entered", "call.ended")
+        assert loop.time() - began_s < 3
+    await center.over()
+    assert [one["node"] for one in center.data("ivr.entered")] == ["who", "unknown"]
+
+
+TO_BE_CALLED = """
+language: en
+start: who
+nodes:
+  who:
+    kind: branch
+    cases: [{variable: open_callback, equals: "yes", next: told}]
+    else: unknown
+  told: {kind: play, prompts: "We will call you {callback_window}.", next: unknown}
+  unknown: {kind: hangup}
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "nodes"),
+    [
+        ("+12025550100", ["who", "told", "unknown"]),
+        ("+12025550101", ["who", "unknown"]),
+        ("", ["who", "unknown"]),
+    ],
+)
+async def test_a_flow_knows_who_is_to_be_called_back(open_center: Any, number: str, nodes: list[str]) -> None:
+    rules = CallbackRules(enabled=True, dial_from="00:00", dial_until="24:00")
+    center = await open_center(flow=TO_BE_CALLED, callback=rules)
+    desk = center.services.callbacks.desk
+    callback, _ = await desk.request(Asked("sales", "+12025550100", Source.API), by="user tess")
+    caller = LegInfo("leg", "twilio", "ref", "token", PacedBy.US, number, "+12025550199")
+    engine = await receive(center.services, uuid4(), caller, callback.requested_at)
+    told = engine.variables["callback_window"]
+    assert ("today at" in told or "tomorrow at" in told) is ("told" in nodes)
+    await center.call(number)
+    await center.hears("ivr.entered", len(nodes))
+    assert [one["node"] for one in center.data("ivr.entered")] == nodes
+    await center.over()
+
+
+async def test_callbacks_that_are_not_found_in_time_are_none(open_center: Any) -> None:
+    center = await open_center(flow=TO_BE_CALLED)
+    loop = asyncio.get_running_loop()
+    async with center.database.transaction() as connection:
+        await connection.execute("LOCK TABLE callback.callback IN ACCESS EXCLUSIVE MODE")
         began_s = loop.time()
         await center.call()
         await center.hears_of("ivr.entered", "call.ended")

@@ -46,6 +46,13 @@ async def test_an_error_does_not_repeat_the_value(database: Database, sql: str, 
     assert "5550142" not in str(caught.value)
 
 
+async def test_a_broken_rule_does_not_repeat_the_row(database: Database) -> None:
+    await database.execute("CREATE TABLE t (number text PRIMARY KEY, CHECK (number <> '+12025550142'))")
+    with pytest.raises(StorageError, match="violates check constraint") as caught:
+        await database.execute("INSERT INTO t VALUES ('+12025550142')")
+    assert "5550142" not in str(caught.value)
+
+
 async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     await database.execute("CREATE TABLE t (x int PRIMARY KEY)")
 

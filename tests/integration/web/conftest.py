@@ -204,20 +204,27 @@ def demo_token() -> list[str]:
 
 
 @pytest.fixture
-async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> AsyncIterator[Site]:
+def settings() -> Settings:
+    return SETTINGS
+
+
+@pytest.fixture
+async def site(
+    database: Database, tmp_path: Path, demo_token: list[str], settings: Settings
+) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         clock = await enter(DatabaseClock(database))
         log = await enter(EventLog(database))
         listener = await enter(Listener(database))
         rows = QueueRows(database)
-        await rows.sync(SETTINGS.queues)
+        await rows.sync(settings.queues)
         queues = await enter(Queues(rows, listener))
-        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names, SETTINGS.metrics)))
+        hub = await enter(LiveHub(LiveFeed(database, lambda: queues.names, settings.metrics)))
         hub.attach(listener)
         await listener.settled()
         agents, users, line = Agents(database), Users(database), QueueLine(database)
-        await agents.sync(SETTINGS.agents)
+        await agents.sync(settings.agents)
         tokens = {}
         for role, agent in (("agent", "ann"), ("supervisor", None), ("admin", None)):
             await users.add(role, role=role, agent_id=agent)
@@ -226,7 +233,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
         closures = await enter(ClosureBoard(Closures(database), listener))
         control, ready = RecordedControl(), {"model": True}
         services = WebServices(
-            settings=SETTINGS,
+            settings=settings,
             database=database,
             calls=Calls(database),
             transcripts=Transcripts(database),
@@ -246,7 +253,7 @@ async def site(database: Database, tmp_path: Path, demo_token: list[str]) -> Asy
             node="here",
             figures=lambda: ProcessFigures(calls=3, frames_in=250, audio_dropped_seconds=0.04),
             now=clock.now,
-            callbacks=open_callbacks(database, queues, line, SETTINGS, waits, closures, clock.now).desk,
+            callbacks=open_callbacks(database, queues, line, settings, waits, closures, clock.now).desk,
             demo_token=tokens[demo_token[0]] if demo_token else None,
         )
         runner = web.AppRunner(build_app(services), access_log_class=AccessLog, shutdown_timeout=2)

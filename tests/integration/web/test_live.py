@@ -363,3 +363,37 @@ async def test_watchers_are_sent_away_when_we_go(site: Any) -> None:
     async with watching(site) as late:
         assert (await late.next("error"))["code"] == "overloaded"
         assert await late.close_code() == 1013
+
+
+async def test_callbacks_are_told_to_who_may_see_them(site: Any) -> None:
+    for queue in ("sales", "support"):
+        rules = {"callback": {"enabled": True, "dial_from": "00:00", "dial_until": "24:00"}}
+        await site.send("PATCH", f"/api/v1/queues/{queue}", rules, "admin")
+    subscribe = {"subscribe": ["events"]}
+    async with (
+        watching(site, subscribe) as everything,
+        watching(site, subscribe | {"queue": "support"}) as support,
+        watching(site, subscribe, role="agent") as agent,
+    ):
+        made = {}
+        for queue in ("sales", "support"):
+            body = {"queue": queue, "number": "+15125550142"}
+            _, made[queue] = await site.send("POST", "/api/v1/callbacks", body)
+        await site.send("POST", f"/api/v1/callbacks/{made['support']['callback_id']}/cancel")
+        told = [(await everything.next("event"))["event"] for _ in range(5)]
+        assert [(event["type"].removeprefix("callback."), event["queue"]) for event in told] == [
+            ("requested", "sales"),
+            ("queued", "sales"),
+            ("requested", "support"),
+            ("queued", "support"),
+            ("cancelled", "support"),
+        ]
+        assert {event["call_id"] for event in told} == {None}
+        assert told[-1]["data"]["callback"] == made["support"]["callback_id"]
+        assert told[-1]["data"]["by"] == "user supervisor"
+        assert "5550142" not in json.dumps(told)
+        for kind in ("requested", "queued", "cancelled"):
+            event = (await support.next("event"))["event"]
+            assert (event["type"], event["queue"]) == (f"callback.{kind}", "support")
+        with pytest.raises(TimeoutError):
+            await agent.next("event", timeout_s=0.3)

@@ -3,7 +3,7 @@
 import json
 from importlib import resources
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import yaml
@@ -12,9 +12,15 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 from referencing import Registry, Resource
 
+from callback.deliveries import Deliveries, Hook
+from callback.refusal import Refusal
+from callback.request import Result, Source
+from callback.state import State
+from callcenter.callback_settings import CallbackRules
 from callcenter.storage.transcripts import TimedWord
 from callcenter.web import board
 from callcenter.web.server import build_app
+from callcenter.web.webhook_messages import WebhookMessages
 
 ADDRESS = "urn:callcenter"
 
@@ -63,6 +69,97 @@ async def test_it_is_served_as_json(site: Any, document: dict[str, Any]) -> None
     assert served == json.loads(json.dumps(document))
 
 
+NUMBER = "+15125550142"
+
+
+@pytest.fixture
+async def callback_id(site: Any) -> Any:
+    """A callback that has been through a lot."""
+    rules = {"callback": {"enabled": True, "dial_from": "00:00", "dial_until": "24:00"}}
+    await site.send("PATCH", "/api/v1/queues/sales", rules, "admin")
+    await Deliveries(site.services.database.transaction).sync([Hook("crm", "https://crm.example.com/")])
+    _, made = await site.send("POST", "/api/v1/callbacks", {"queue": "sales", "number": NUMBER})
+    callback_id = made["callback_id"]
+    await site.send("PATCH", f"/api/v1/callbacks/{callback_id}", {"note": "x", "version": 1})
+    await site.services.database.execute(ATTEMPT, uuid4(), UUID(callback_id), uuid4())
+    await site.send("POST", "/api/v1/do-not-call", {"number": "+15125550143"})
+    lost = await site.floor.start(from_="+15125550144")
+    await site.floor.queued(lost)
+    await site.floor.line.leave(lost)
+    await site.floor.end(lost, outcome="abandoned")
+    return callback_id
+
+
+ATTEMPT = """
+INSERT INTO callback.attempt (attempt_id, callback_id, number_of, fence, worker, gateway, call_id,
+                              ring_timeout_s, ended_at, result, counted)
+VALUES ($1, $2, 1, 1, $3, 'twilio', $3, 20, now(), 'busy', true)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("callbacks", "CallbackPage"),
+        ("callbacks?limit=1", "CallbackPage"),
+        ("callbacks/{}", "CallbackDetail"),
+        ("callbacks/slots?queue=sales", "SlotList"),
+        ("callbacks/abandoned", "AbandonedPage"),
+        ("do-not-call", "DoNotCallPage"),
+        ("webhooks/deliveries", "DeliveryPage"),
+        ("calls?limit=1", "CallPage"),
+    ],
+)
+async def test_answers_about_callbacks_are_as_described(
+    site: Any, document: dict[str, Any], callback_id: str, path: str, schema: str
+) -> None:
+    status, answer = await site.get("/api/v1/" + path.format(callback_id))
+    assert status == 200
+    check(document, schema, answer)
+    assert all(value != [] for value in answer.values())
+
+
+async def test_changes_of_callbacks_are_as_described(
+    site: Any, document: dict[str, Any], callback_id: str
+) -> None:
+    path = f"/api/v1/callbacks/{callback_id}"
+    for action, body in (("reassign", {"owner": "ann"}), ("expedite", None), ("cancel", None)):
+        status, answer = await site.send("POST", f"{path}/{action}", body)
+        assert status == 200
+        check(document, "CallbackStanding", answer)
+    _, problem = await site.send("POST", f"{path}/cancel")
+    check(document, "Problem", problem)
+
+
+async def test_what_webhooks_are_told_is_as_described(
+    site: Any, document: dict[str, Any], callback_id: str
+) -> None:
+    desk = site.services.callbacks
+    deliveries = await Deliveries(site.services.database.transaction).listed()
+    message = await WebhookMessages(desk.get, desk.link).of(deliveries[0])
+    check(document, "WebhookMessage", json.loads(message))
+
+
+def test_examples_are_as_described(document: dict[str, Any]) -> None:
+    content = document["webhooks"]["callbackChanged"]["post"]["requestBody"]["content"]
+    check(document, "WebhookMessage", content["application/json"]["example"])
+    for method, path in (("post", "/api/v1/callbacks"), ("post", "/api/v1/calls/{id}/callback")):
+        body = document["paths"][path][method]["requestBody"]["content"]["application/json"]
+        for example in [one["value"] for one in body.get("examples", {}).values()] or [body["example"]]:
+            check(document, "CallbackWish", {name: one for name, one in example.items() if name != "call"})
+
+
+def test_names_of_states_and_the_like_are_ours(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["CallbackState"]["enum"] == [state.value for state in State]
+    assert schemas["CallbackSource"]["enum"] == [source.value for source in Source]
+    assert schemas["CallbackResult"]["enum"] == [result.value for result in Result]
+    refused = document["components"]["responses"]["Refused"]["description"]
+    assert [refusal for refusal in Refusal if f"`{refusal.value}`" not in refused] == []
+    rules = schemas["CallbackRules"]["properties"]
+    assert rules.keys() == CallbackRules.model_fields.keys()
+
+
 @pytest.fixture
 async def call_id(site: Any) -> Any:
     call_id = await site.floor.answered_call()
@@ -96,6 +193,8 @@ async def call_id(site: Any) -> Any:
         ("agents/ann", "Agent"),
         ("reports/summary", "Summary"),
         ("reports/summary?interval=15&queue=sales", "Summary"),
+        ("reports/callbacks", "CallbackReport"),
+        ("reports/callbacks?interval=60&queue=sales&calls=5&unserved=true", "CallbackReport"),
         ("reports/quality", "QualityReport"),
         ("reports/quality?interval=60&queue=sales&agent=ann", "QualityReport"),
     ],

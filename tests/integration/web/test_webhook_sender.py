@@ -53,7 +53,7 @@ class Outbox:
         self.listener = listener
         self.clock = clock
         settings = Settings.model_validate({"server": {"public_url": "https://calls.example.com"}})
-        self.messages = WebhookMessages(self.store, Links(self.store, settings, clock.now))
+        self.messages = WebhookMessages(self.store.get, Links(self.store, settings, clock.now).link)
 
     @asynccontextmanager
     async def telling(

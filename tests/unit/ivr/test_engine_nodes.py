@@ -264,6 +264,7 @@ def joined(caller: Any, *, comes_back: bool) -> JoinQueue:
         skills={"japanese": 2},
         preferred_agent=caller.engine.variables["called"],
         callback_key="1",
+        language="en",
     )
 
 

@@ -115,7 +115,7 @@ def test_a_voice_stops_the_prompt_and_the_words_are_awaited(menu: Callable[..., 
         Input("menu", "speech", "sales", 1.0),
         StopListening(),
         Entered("flow", "sales"),
-        JoinQueue("q", 0, None, True),
+        JoinQueue("q", 0, None, True, language="en"),
     ]
 
 

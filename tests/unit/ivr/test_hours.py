@@ -124,3 +124,68 @@ def test_a_time_without_a_zone_is_refused() -> None:
 
 def test_a_fixed_offset_will_do() -> None:
     assert OFFICE.open(datetime(2025, 1, 8, 18, 30, tzinfo=timezone(timedelta(hours=9))))
+
+
+# What is open between two instants.
+
+
+def minutes_of(periods: list[tuple[datetime, datetime]]) -> int:
+    return sum(int((last - first).total_seconds()) // 60 for first, last in periods)
+
+
+def test_the_periods_of_a_week() -> None:
+    found = OFFICE.periods(at("2025-04-16T00:00:00+00:00"), at("2025-04-22T00:00:00+00:00"))
+    assert [(first.isoformat()[5:16], last.isoformat()[5:16]) for first, last in found] == [
+        ("04-16T07:00", "04-16T10:00"),
+        ("04-16T11:00", "04-16T15:30"),
+        ("04-17T07:00", "04-17T10:00"),
+        ("04-17T11:00", "04-17T15:30"),
+        # A holiday, and the weekend.
+        ("04-21T07:00", "04-21T10:00"),
+        ("04-21T11:00", "04-21T15:30"),
+    ]
+
+
+def test_periods_are_cut_at_both_ends_and_joined_where_they_touch() -> None:
+    around = hours(
+        "Asia/Tokyo",
+        [
+            {"days": "mon-sun", "from": "00:00", "to": "12:00"},
+            {"days": "mon-sun", "from": "12:00", "to": "24:00"},
+        ],
+    )
+    since, until = at("2025-03-01T05:00:00+00:00"), at("2025-03-09T06:00:00+00:00")
+    assert around.periods(since, until) == [(since, until)]
+    assert around.periods(until, since) == []
+    assert hours("Asia/Tokyo", []).periods(since, until) == []
+    with pytest.raises(ValueError, match="time zone"):
+        around.periods(since.replace(tzinfo=None), until)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "opens", "closes"),
+    [
+        ("Europe/Berlin", "2025-03-30", "02:00", "04:00"),
+        ("Europe/Berlin", "2025-03-30", "02:30", "02:45"),
+        ("Europe/Berlin", "2025-10-26", "02:00", "02:45"),
+        ("Europe/Berlin", "2025-10-26", "00:00", "24:00"),
+        ("America/New_York", "2025-03-09", "01:30", "03:30"),
+        ("America/New_York", "2025-11-02", "00:30", "01:30"),
+        ("Australia/Lord_Howe", "2025-10-05", "01:45", "02:45"),
+        ("Australia/Lord_Howe", "2025-04-06", "01:15", "01:45"),
+        ("Asia/Tokyo", "2025-03-30", "02:00", "04:00"),
+    ],
+)
+def test_periods_and_the_plan_say_the_same_when_clocks_are_changed(
+    zone: str, day: str, opens: str, closes: str
+) -> None:
+    plan = hours(zone, [{"days": "mon-sun", "from": opens, "to": closes}])
+    since = at(f"{day}T00:00:00+00:00") - timedelta(days=2)
+    until = since + timedelta(days=4)
+    found = plan.periods(since, until)
+    assert minutes_of(found) == open_minutes(plan, since, until)
+    for first, last in found:
+        assert plan.open(first)
+        assert plan.open(last - timedelta(seconds=1))
+        assert first == since or not plan.open(first - timedelta(seconds=1))
+        assert last == until or not plan.open(last)

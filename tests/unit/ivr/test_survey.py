@@ -48,7 +48,7 @@ def caller(call):
     """A caller who has heard the offer of the survey."""
     caller = call(FLOW, call_id=str(UUID(int=1)))
     (_, join) = caller.start()
-    assert join == JoinQueue("sales", 0, None, True, comes_back=True)
+    assert join == JoinQueue("sales", 0, None, True, comes_back=True, language="en")
     assert caller.feed(QueueEnded(QueueExit.ANSWERED))[:2] == [
         Entered("flow", "survey"),
         SurveyOffered("survey", ("csat", "nps", "words")),

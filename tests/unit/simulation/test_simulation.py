@@ -1,11 +1,13 @@
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from callcenter.acd.policy import Need, QueueRule, Strategy
 from callcenter.simulation import (
     AgentModel,
+    Callbacks,
     CallerKind,
     DayModel,
     DayResult,
@@ -228,3 +230,102 @@ def test_intervals_count_by_entry() -> None:
     )
     first, second = DayResult(stays).by_interval(1800, 2)
     assert (first.offered, first.answered, second.offered) == (2, 1, 1)
+
+
+# Callbacks.
+
+ALWAYS = Callbacks(accepts=1, too_long=1, menu_s=20, earliest_s=0, answers=1, pick_up_s=0)
+
+
+def called_back(
+    agents: list[AgentModel], callers: list[Drawn], callbacks: Callbacks, expected_s: float | None = 1000
+) -> DayResult:
+    sales = QueueModel("sales", (), LogNormal(100), callbacks=callbacks)
+    model = DayModel((sales,), tuple(agents), rings=AT_ONCE)
+    # The first caller finds a free agent: there is nothing to expect.
+    day = Simulation(model, 1, callers, lambda moment: expected_s if moment.caller > 1 else 0)
+    return day.run()
+
+
+def test_who_asks_for_a_callback_keeps_the_place_in_line() -> None:
+    result = called_back([agent("a")], [caller(0), caller(10), caller(20, patience_s=math.inf)], ALWAYS)
+    assert waits(result) == [("answered", 0), ("called_back", 100), ("called_back", 200)]
+    assert [stay.on_line_s for stay in result.stays] == pytest.approx([0, 20, 20], abs=1e-3)
+    assert (result.answered, result.offered, result.service_level(20)) == (1, 3, 1)
+
+
+def test_live_and_virtual_callers_are_served_in_order_of_arrival() -> None:
+    line = [caller(0), *(caller(10 * n) for n in range(1, 9))]
+    half = called_back([agent("a")], line, replace(ALWAYS, accepts=0.5, too_long=0.5))
+    assert {stay.ended for stay in half.stays} == {"answered", "called_back"}
+    assert [stay.entered_s for stay in half.stays] == sorted(stay.entered_s for stay in half.stays)
+
+
+def test_who_waits_for_a_callback_does_not_give_up() -> None:
+    result = called_back([agent("a")], [caller(0), caller(10, patience_s=50), caller(20, 50)], ALWAYS)
+    assert waits(result)[1] == ("called_back", 100)
+    assert called_back([agent("a")], [caller(0), caller(10, patience_s=15)], ALWAYS).abandonment == 0.5
+
+
+def test_a_callback_is_offered_by_the_expected_wait_and_where_it_is_known() -> None:
+    for expected_s in (None, 180):
+        result = called_back([agent("a")], [caller(0), caller(10)], ALWAYS, expected_s)
+        assert waits(result)[1] == ("answered", 100)
+
+
+def test_patience_decides_with_the_wait_that_is_told() -> None:
+    hurried = replace(ALWAYS, accepts=0, too_long=1)
+    result = called_back([agent("a")], [caller(0), caller(10), caller(20, patience_s=900)], hurried)
+    assert waits(result) == [("answered", 0), ("answered", 100), ("called_back", 200)]
+
+
+def test_the_key_in_place_of_hanging_up() -> None:
+    by_key = replace(ALWAYS, accepts=0, too_long=0, by_key=1)
+    result = called_back([agent("a")], [caller(0), caller(10, patience_s=50)], by_key, None)
+    assert waits(result)[1] == ("called_back", 100)
+    assert result.stays[1].held_s == pytest.approx(50)
+
+
+def test_who_may_not_be_dialled_yet_is_passed_over_and_keeps_the_place() -> None:
+    later = replace(ALWAYS, accepts=0, too_long=1, earliest_s=300)
+    line = [caller(0), caller(10, patience_s=900), caller(20), caller(30), caller(40), caller(50)]
+    result = called_back([agent("a")], line, later)
+    # Dialled from 330 on, when the agent is free next: before those who came later.
+    assert [stay.entered_s for stay in result.stays] == [0, 20, 30, 10, 40, 50]
+
+
+def test_a_customer_who_does_not_pick_up_costs_the_ring_and_is_tried_again_at_the_old_place() -> None:
+    never = replace(ALWAYS, answers=0, ring_s=20, retry_s=100, attempts=2)
+    result = called_back([agent("a")], [caller(0), caller(10), caller(20, patience_s=math.inf)], never)
+    # Rung at 110 for 20 s; the next from 130; again at 230, after that one's second, and given up.
+    ended = {stay.entered_s: (stay.ended, stay.attempts) for stay in result.stays}
+    assert ended == {0: ("answered", 0), 10: ("unreached", 2), 20: ("unreached", 2)}
+    assert result.occupied_s == pytest.approx(110 + 4 * 20)
+
+
+def test_agents_and_callers_are_all_accounted_for_with_callbacks() -> None:
+    model = random_day(30)
+    some = Callbacks(offer_after_s=20, by_key=0.5, answers=0.7, retry_s=120)
+    queues = tuple(replace(one, callbacks=some) for one in model.queues)
+    simulation = Simulation(replace(model, queues=queues), 3, expected_s=lambda moment: 10.0 * moment.ahead)
+    entered, ended, busy = set[int](), Counter[int](), set[str]()
+    for moment in simulation.moments():
+        match moment.what:
+            case Happened.ENTERED:
+                entered.add(moment.caller)
+            case Happened.ANSWERED | Happened.ABANDONED | Happened.CALLED_BACK:
+                ended[moment.caller] += 1
+            case Happened.UNREACHED if not moment.ahead:
+                ended[moment.caller] += 1
+            case Happened.OFFERED:
+                assert moment.agent_id not in busy
+                busy.add(moment.agent_id)
+            case Happened.FREED | Happened.MISSED:
+                busy.remove(moment.agent_id)
+    assert not busy
+    assert set(ended.values()) == {1}
+    left = len(entered) - len(ended)
+    result = simulation.result(0)
+    kinds = Counter(stay.ended for stay in result.stays)
+    assert (kinds["waiting"], result.offered) == (left, len(entered))
+    assert min(kinds["called_back"], kinds["unreached"], kinds["abandoned"], kinds["answered"]) > 0

@@ -29,9 +29,7 @@ NOW = datetime(2025, 3, 5, 12, tzinfo=UTC)
 PACKAGE = Path(callcenter.simulator.__file__).parent
 
 
-ELSEWHERE = {
-    *(Script.CALLBACK, Script.TIMED_OUT, Script.TURNED_AWAY, Script.KEEP_PLACE, Script.BOOK, Script.AGAIN)
-}
+ELSEWHERE = {*(Script.CALLBACK, Script.TIMED_OUT, Script.TURNED_AWAY, Script.AGAIN)}
 
 
 @pytest.mark.parametrize("seed", range(12))

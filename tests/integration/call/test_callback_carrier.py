@@ -1,0 +1,150 @@
+"""What workers ask of calls: how many agents there are, what the network knows, news, capacity."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from callback.ports import Fate, Found
+from callback.request import Mode
+from callback.state import State
+from callcenter.call.callback_carrier import GatewayNetwork, take_news
+from callcenter.storage.room import AgentRoom
+from callcenter.telephony.port import CallFate, DialResult
+from callcenter.telephony.shell import AttemptEvent, reference_of
+
+FIRST = {"mode": "customer_first"}
+
+
+async def dialling(open_callbacks: Any) -> Any:
+    back = await open_callbacks()
+    wish = await back.wish()
+    await back.center.agent()
+    await back.turn(wish)
+    return back, wish, await back.dialled()
+
+
+class TestNetwork:
+    @pytest.mark.parametrize(
+        ("fate", "found"),
+        [
+            (CallFate.RINGING, Fate.RINGING),
+            (CallFate.TALKING, Fate.TALKING),
+            (CallFate.ANSWERED, Fate.ANSWERED),
+            (CallFate.BUSY, Fate.BUSY),
+            (CallFate.NO_ANSWER, Fate.NO_ANSWER),
+            (CallFate.FAILED, Fate.FAILED),
+            (CallFate.GONE, Fate.NO_ANSWER),
+            (None, Fate.UNKNOWN),
+        ],
+    )
+    async def test_what_became_of_an_attempt(
+        self, open_callbacks: Any, fate: CallFate | None, found: Fate
+    ) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        (attempt,) = await back.attempts(wish)
+        back.center.network.fates[customer.attempt_id] = fate
+        assert (await network.fate(wish, attempt)).fate is found
+
+    async def test_a_request_that_was_never_made(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        await back.center.database.execute("UPDATE callback.attempt SET call_ref = ''")
+        (attempt,) = await back.attempts(wish)
+        back.center.network.customers.clear()
+        back.center.network.fates[customer.attempt_id] = CallFate.GONE
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        assert await network.fate(wish, attempt) == Found(Fate.NEVER)
+
+    async def test_a_gateway_that_is_not_there_any_more(self, open_callbacks: Any) -> None:
+        back, wish, _ = await dialling(open_callbacks)
+        await back.center.database.execute("UPDATE callback.attempt SET gateway = 'gone'")
+        (attempt,) = await back.attempts(wish)
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        assert await network.fate(wish, attempt) == Found(Fate.UNKNOWN)
+        await network.hang_up(attempt, "x")
+
+    async def test_a_call_whose_process_has_lost_the_lease_only_is_left_alone(
+        self, open_callbacks: Any
+    ) -> None:
+        back, wish, _ = await dialling(open_callbacks)
+        center = back.center
+        (attempt,) = await back.attempts(wish)
+        network = GatewayNetwork(center.services, center.calls)
+        await center.stored("call.started")
+        await network.hang_up(attempt, "ref")
+        assert center.network.hung_up == []
+        await center.database.execute("UPDATE callcenter.call SET ended_at = now()")
+        await network.hang_up(attempt, "ref")
+        assert center.network.hung_up == ["ref"]
+
+
+class TestNews:
+    async def news(self, back: Any, customer: Any, event_id: str, result: DialResult | None) -> None:
+        told = AttemptEvent(
+            customer.attempt_id, reference_of(customer.token), event_id, "status", "ref", result
+        )
+        await take_news(told, back.store, back.center.relay)
+
+    async def test_they_count_once(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        await self.news(back, customer, "1", None)
+        await self.news(back, customer, "1", DialResult.BUSY)  # the same number: told before
+        assert (await back.store.get(wish.callback_id)).state is State.DIALING
+        await self.news(back, customer, "2", DialResult.BUSY)
+        await back.until(wish, State.RETRY_WAIT)
+        rows = await back.center.database.fetch("SELECT event_id FROM callback.gateway_event ORDER BY 1")
+        assert [row["event_id"] for row in rows] == ["1", "2"]
+
+    async def test_of_an_attempt_that_there_is_not(self, open_callbacks: Any) -> None:
+        back, _, customer = await dialling(open_callbacks)
+        customer.attempt_id = uuid4()
+        await self.news(back, customer, "1", DialResult.BUSY)
+
+
+class TestRoom:
+    async def test_agents_who_are_promised_to_nobody_who_stands_before(self, open_callbacks: Any) -> None:
+        back = await open_callbacks(FIRST)
+        center, room = back.center, AgentRoom(back.center.database)
+        assert await room.free_agents("sales") == 0
+        caller = await center.call()
+        await center.in_line(1)
+        await back.wish(mode=Mode.CUSTOMER_FIRST)
+        center.network.picks_up = False
+        await center.agent("alice")
+        await center.until("ringing")  # for the caller, who stands before
+        assert await room.free_agents("sales") == 0
+        await center.agent("bob")
+        await center.agent("cleo", queue="support")
+        assert await room.free_agents("sales") == 1
+        assert await room.free_agents("support") == 1
+        caller.hang_up()
+
+    async def test_who_waits_before_has_a_claim_on_an_agent(self, open_callbacks: Any) -> None:
+        back = await open_callbacks(FIRST)
+        center = back.center
+        await center.services.dispatcher.__aexit__(None, None, None)  # nobody is matched
+        await back.wish(mode=Mode.AGENT_FIRST)
+        await back.wish(mode=Mode.CUSTOMER_FIRST)
+        await center.agent("alice")
+        await center.agent("bob")
+        assert await AgentRoom(center.database).free_agents("sales") == 1
+
+
+async def test_no_place_for_a_call_gives_the_claim_back(open_callbacks: Any) -> None:
+    back = await open_callbacks()
+    back.center.supervisor.draining = True
+    wish = await back.wish()
+    await back.center.agent()
+    await back.turn(wish)
+    await back.until(wish, State.DUE)
+    assert await back.attempts(wish) == []
+    back.center.supervisor.draining = False
+
+
+async def test_a_queue_that_is_gone_gives_the_claim_back(open_callbacks: Any) -> None:
+    back = await open_callbacks(FIRST)
+    wish = await back.wish(mode=Mode.CUSTOMER_FIRST, queue="elsewhere")
+    await back.turn(wish)
+    await back.until(wish, State.DUE)
+    assert back.center.network.customers == []
