@@ -273,7 +273,7 @@ async def test_forged_keys(site: Any, customer: Customer) -> None:
 
 async def test_a_form_that_was_open_for_long_is_shown_again(site: Any, customer: Customer) -> None:
     form, secret = (await at_form(customer)).form("/callback"), await site.services.callbacks.code_key()
-    old = forms.form_key("request", secret, datetime.now(UTC) - timedelta(hours=3), b"n" * forms.NONCE_BYTES)
+    old = forms.form_key("request", secret, datetime.now(UTC) - timedelta(hours=25), b"n" * forms.NONCE_BYTES)
     page = await customer.send(form, key=old, number=new_number(), consent="yes")
     assert page.status == 422
     assert "open for long" in page.text
