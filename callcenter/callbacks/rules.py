@@ -20,6 +20,8 @@ BACK = timedelta(days=8)
 AHEAD = timedelta(days=100)
 """How far the opening hours are known: beyond the last slot that any settings allow."""
 
+LATEST = datetime.max.replace(tzinfo=UTC)
+
 GONE = Rules(accept=False, process=False)
 """Of a queue that does not exist any more: nothing is taken, nobody is dialled."""
 
@@ -81,11 +83,13 @@ def rules_of(
 ) -> Rules:
     """What the settings of a queue mean around ``day``."""
     zone = zone_of(settings, whole)
+    closed = None if closure is None else Period(closure.since, closure.until or LATEST)
     return Rules(
         mode=Mode(settings.mode),
         accept=settings.enabled and settings.accept,
         process=settings.process,
-        calendar=_calendar(settings, day, closure),
+        calendar=_calendar(settings, day) if closed is None else _calendar(settings, day).without(closed),
+        closed=closed,
         dialling=Dialling(_minute(settings.dial_from), _minute(settings.dial_until)),
         numbers=number_rules(settings, whole.callbacks),
         slots=SlotRules(**settings.slots.model_dump(), zone=zone),
@@ -139,15 +143,11 @@ def _machine(settings: CallbackRules) -> Literal["retry", "message_retry", "mess
     return settings.machine.then if settings.machine.message else "retry"
 
 
-def _calendar(settings: CallbackRules, day: datetime, closure: Closure | None) -> Calendar:
-    calendar = ALWAYS
-    if settings.plan is not None:
-        opened = settings.plan.periods(day - BACK, day + AHEAD)
-        calendar = Calendar(tuple(Period(start, end) for start, end in opened))
-    if closure is None:
-        return calendar
-    until = closure.until or datetime.max.replace(tzinfo=UTC)
-    return calendar.without(Period(closure.since, until))
+def _calendar(settings: CallbackRules, day: datetime) -> Calendar:
+    if settings.plan is None:
+        return ALWAYS
+    opened = settings.plan.periods(day - BACK, day + AHEAD)
+    return Calendar(tuple(Period(start, end) for start, end in opened))
 
 
 def _minute(clock: str) -> int:

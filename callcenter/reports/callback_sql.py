@@ -154,8 +154,15 @@ WITH left_for AS (
            coalesce(nullif(callback.number, ''), one.from_number) AS number
       FROM left_for AS one
       LEFT JOIN LATERAL (
-           SELECT (data ->> 'callback')::uuid AS callback_id FROM callcenter.event
-            WHERE event.call_id = one.call_id AND type = 'callback.accepted' ORDER BY seq DESC LIMIT 1
+           SELECT callback_id FROM (
+               SELECT seq, (data ->> 'callback')::uuid AS callback_id FROM callcenter.event
+                WHERE event.call_id = one.call_id AND type = 'callback.accepted'
+                UNION ALL -- who phones in again may leave the callback as it is
+               SELECT 0, kept.callback_id FROM callback.callback AS kept
+                WHERE kept.number = one.from_number AND kept.queue = one.queue
+                  AND kept.requested_at < one.queued_at
+                  AND (kept.ended_at IS NULL OR kept.ended_at > one.queued_at)
+           ) AS known ORDER BY seq DESC LIMIT 1
       ) AS taken ON true
       LEFT JOIN callback.callback ON callback.callback_id = taken.callback_id
       LEFT JOIN LATERAL (
