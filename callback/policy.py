@@ -234,10 +234,9 @@ def may_dial(callback: Callback, rules: Rules, now: datetime, *, forbidden: bool
         return Reject("erased")
     if forbidden:
         return Reject(Refusal.DO_NOT_CALL.value)
-    try:
-        numbers.e164(callback.number, rules.numbers)
-    except RefusedError as error:
-        return Reject(error.refusal.value)
+    refusal = numbers.refusal_of(callback.number, rules.numbers)
+    if refusal is not None:
+        return Reject(refusal.value)
     if now >= callback.expires_at:
         return Expire("expired")
     if not rules.process:
@@ -252,7 +251,12 @@ def may_dial(callback: Callback, rules: Rules, now: datetime, *, forbidden: bool
 
 
 def _after_closing(callback: Callback, rules: Rules, now: datetime) -> Verdict:
-    """Those who are left when the queue has closed: served, carried over, or expired."""
+    """Those who are left when the queue has closed: served, carried over, or expired.
+
+    What somebody has closed by hand may open again at any moment: they wait.
+    """
+    if rules.closed is not None and rules.closed.start <= now < rules.closed.end:
+        return _next_chance(callback, rules, now, "closed")
     match rules.at_close:
         case AtClose.EXPIRE:
             return Expire("closed")

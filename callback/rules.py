@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from callback.hours import ALWAYS, ANY_TIME, Calendar, Dialling
+from callback.hours import ALWAYS, ANY_TIME, Calendar, Dialling, Period
 from callback.numbers import NumberRules
 from callback.request import Mode
 
@@ -44,13 +44,15 @@ class SlotRules:
 class Rules:
     """What the settings of one queue mean. Seconds; see ``callcenter.callback_settings.CallbackRules``.
 
-    ``accept`` is whether new ones are taken, ``process`` whether any are dialled. ``zone`` is the queue's.
+    ``accept`` is whether new ones are taken, ``process`` whether any are dialled. ``closed`` is when somebody
+    has closed the queue by hand; ``calendar`` knows it already. ``zone`` is the queue's.
     """
 
     mode: Mode = Mode.AGENT_FIRST
     accept: bool = True
     process: bool = True
     calendar: Calendar = ALWAYS
+    closed: Period | None = None
     dialling: Dialling = ANY_TIME
     numbers: NumberRules = field(default_factory=NumberRules)
     slots: SlotRules = SlotRules()

@@ -82,7 +82,10 @@ def nearest(slots: Iterable[Slot], wanted: datetime, count: int = NEAREST) -> li
 
 def chosen(local: datetime, zone: str) -> datetime:
     """The instant that somebody means who chose a time on the wall clock of ``zone``."""
-    return resolve(local, zone_named(zone))
+    try:
+        return resolve(local, zone_named(zone))
+    except OverflowError:
+        raise RefusedError(Refusal.SLOT_UNKNOWN, "there is no such time", "slot") from None
 
 
 def drifted(start: datetime, local: datetime, zone: str) -> datetime | None:

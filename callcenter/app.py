@@ -189,8 +189,10 @@ async def serving(
             shares_ports=place.shares_ports,
             takes_callers=role is Role.SERVICE,
         )
-        room = AgentRoom(stores.database)
-        work = CallbackWork(services, supervisor, room, stores.listener, turns) if workers else None
+        work = None
+        if workers:
+            room = AgentRoom(stores.database)
+            work = CallbackWork(services, supervisor, room, stores.calls, stores.listener, turns)
         await stack.enter_async_context(
             _running(keep_house(nodes, stores.database, services), "housekeeping")
         )

@@ -15,6 +15,7 @@ from callcenter.call.callback_carrier import CHANNEL, CallbackCarrier, GatewayNe
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.errors import StorageError
+from callcenter.storage.calls import Calls
 from callcenter.storage.listener import Listener
 from callcenter.storage.room import AgentRoom
 
@@ -42,6 +43,7 @@ class CallbackWork:
         services: CallServices,
         supervisor: CallSupervisor,
         room: AgentRoom,
+        calls: Calls,
         listener: Listener,
         turns: Turns,
     ) -> None:
@@ -52,7 +54,7 @@ class CallbackWork:
         self.worker = Worker(
             services.callbacks.store,
             self.carrier,
-            GatewayNetwork(services),
+            GatewayNetwork(services, calls),
             room,
             services.callbacks.rules.of,
             services.node_id,

@@ -132,7 +132,7 @@ class Hours(Part):
         )
 
     def periods(self, since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:
-        """When it is open between two instants, for ``open`` and this tell the same.
+        """When it is open between two instants; ``open`` tells the same.
 
         UTC, in order; the ends do not belong to them, and what touches is one period. An hour that the
         clock repeats is in it twice, one that it skips is not. Raises ``ValueError`` without time zones.

@@ -19,6 +19,7 @@ from callcenter.call.relay import CallRelay
 from callcenter.call.services import CallServices
 from callcenter.call.supervisor import CallSupervisor
 from callcenter.errors import GatewayError, NotFoundError, OverloadedError
+from callcenter.storage.calls import Calls
 from callcenter.storage.listener import Listener
 from callcenter.telephony.port import CallFate, Gateway, Sought
 from callcenter.telephony.shell import AttemptEvent
@@ -26,6 +27,8 @@ from callcenter.telephony.shell import AttemptEvent
 log = logging.getLogger(__name__)
 
 CHANNEL = "callback"
+AGAIN_S = 5.0
+"""After so long a callback is due again that could not be made a call of."""
 FATES: Final[Mapping[CallFate, Fate]] = {
     CallFate.RINGING: Fate.RINGING,
     CallFate.TALKING: Fate.TALKING,
@@ -82,8 +85,8 @@ class CallbackCarrier:
             )
             self._supervisor.start(session)
         except (GatewayError, NotFoundError, OverloadedError) as error:
-            log.warning("callback %s is given back: %s", callback_id, error)
-            await record.release("cannot be dialled")
+            log.warning("callback %s is put off: %s", callback_id, error)
+            await record.put_off("cannot be dialled", AGAIN_S)
             return
         self._sessions[callback_id] = session
         self.figures.carried += 1
@@ -119,8 +122,9 @@ class CallbackCarrier:
 class GatewayNetwork:
     """Asks the gateways about calls that another worker had dialled (``callback.ports.Network``)."""
 
-    def __init__(self, services: CallServices) -> None:
+    def __init__(self, services: CallServices, calls: Calls) -> None:
         self._services = services
+        self._calls = calls
 
     async def fate(self, callback: Callback, attempt: Attempt) -> Found:
         """What became of it. What the network does not know is over, or was never dialled."""
@@ -141,14 +145,24 @@ class GatewayNetwork:
         return Found(Fate.NO_ANSWER if attempt.call_ref else Fate.NEVER)
 
     async def hang_up(self, attempt: Attempt, call_ref: str) -> None:
-        """End it; one that is over is a success, and a gateway that is away does not keep anybody."""
+        """End it; one that is over is a success, and a gateway that is away does not keep anybody.
+
+        A call that goes on is left alone: its process has lost the lease, such as by an outage of the
+        database, and not the customer. The calls of dead processes have ended.
+        """
         gateway = self._services.gateways.get(attempt.gateway)
-        if gateway is None or not call_ref:
+        if gateway is None or not call_ref or await self._goes_on(attempt):
             return
         try:
             await gateway.hangup(call_ref)
         except GatewayError as error:
             log.warning("attempt %s: %s", attempt.attempt_id, error)
+
+    async def _goes_on(self, attempt: Attempt) -> bool:
+        try:
+            return (await self._calls.get(attempt.call_id)).ended_at is None
+        except NotFoundError:
+            return False
 
 
 async def take_news(event: AttemptEvent, store: Store, relay: CallRelay) -> None:

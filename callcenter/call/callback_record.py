@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 20.0
 """How long the call waits for a database that is away, before the customer has picked up."""
+FOLLOW_S = 600.0
+"""How long what has happened on the line waits to be noted, while the line goes on."""
 BRIEFLY_S = 3.0
 """How long with the customer on the line."""
 
@@ -40,8 +42,8 @@ class CallbackRecord:
     """One claim. ``settled`` is set when the callback needs this call no more.
 
     ``attempt_id`` names the attempt that this call may make, ``committed_s`` is when it was about to be
-    committed, on the loop's clock. The steps raise ``LetGoError``, and
-    ``StorageError`` when the database is away for too long.
+    committed, on the loop's clock; ``has_apologised`` is for the call to set. The steps raise
+    ``LetGoError``, and ``StorageError`` when the database is away for too long.
     """
 
     def __init__(self, claim: Claim, store: Store, rules: Rules, now: Callable[[], datetime]) -> None:
@@ -54,6 +56,7 @@ class CallbackRecord:
         self.committed_s = 0.0
         self.is_dialled = False
         self.was_bridged = False
+        self.has_apologised = False
         self._store = store
         self._now = now
         self._followed: asyncio.Task[None] | None = None
@@ -87,6 +90,12 @@ class CallbackRecord:
     async def release(self, cause: str) -> None:
         """Give the claim back, nobody was dialled: due again at its old place."""
         await self.step(Step.RELEASE, cause=cause)
+        self.settled.set()
+
+    async def put_off(self, cause: str, seconds: float) -> None:
+        """Give the claim back, nobody was dialled: due again after a while, at its old place."""
+        not_before = self._now() + timedelta(seconds=seconds)
+        await self.step(Step.QUEUE, cause=cause, not_before=not_before)
         self.settled.set()
 
     async def may_dial(self) -> str:
@@ -175,7 +184,7 @@ class CallbackRecord:
                 counted=following.counted,
                 not_before=at,
                 cause=following.cause,
-                apologise=following.apologise or None,
+                apologise=following.apologise or (False if self.has_apologised else None),
                 slot=slot,
                 terms=terms,
             ),
@@ -224,7 +233,7 @@ class CallbackRecord:
         if before is not None:
             await before
         try:
-            await self.step(step)
+            await self._take(lambda: self._store.step(self.claim, step), FOLLOW_S)
         except CallCenterError as error:
             log.warning("callback %s goes on without its record: %s", self.callback_id, error)
 
@@ -240,9 +249,11 @@ class CallbackRecord:
         if self.callback.fence != self.claim.fence:
             raise LetGoError("another worker has it")
 
-    async def _take(self, operation: Callable[[], Awaitable[Callback]]) -> None:
+    async def _take(
+        self, operation: Callable[[], Awaitable[Callback]], patience_s: float = PATIENCE_S
+    ) -> None:
         """Run it until the database has taken it; it may be repeated where an outage hid that it had."""
         try:
-            self.callback = await retrying(operation, deadline_s=PATIENCE_S)
+            self.callback = await retrying(operation, deadline_s=patience_s)
         except (FenceLostError, TransitionError, NotFoundError) as error:
             raise LetGoError(str(error)) from error

@@ -138,7 +138,7 @@ class CallbackSession(CallSession):
             self._gone_at = gone.at
             return await self._left_by_customer()
         except HangUpAskedError:
-            await self._finish(Result.AGENT_GONE)
+            await self._finish(Result.FAILED)
             return EndCause.UNREACHED
 
     async def _agent_first(self, context: CallContext) -> EndCause:
@@ -163,6 +163,7 @@ class CallbackSession(CallSession):
     async def _connect(self, context: CallContext, connected: Connected) -> EndCause:
         """Agent and customer are both on the line, unless one has gone at the last moment."""
         if self._kept.callback.apologise:
+            self._kept.has_apologised = True
             await self._tell(context, "apology")
         await connected.agent.quiet()
         if context.caller.gone_why:
@@ -233,7 +234,11 @@ class CallbackSession(CallSession):
     async def _talk(self, context: CallContext, begin: Begin) -> EndCause:
         """From here on it is a call like any other, but that nobody who has not talked yet waits for long."""
         step = ivr.JoinQueue(
-            self._carried.queue.name, priority=HEAD_OF_LINE, exit_key=None, announce_position=False
+            self._carried.queue.name,
+            priority=HEAD_OF_LINE,
+            exit_key=None,
+            announce_position=False,
+            language=self._kept.callback.language,
         )
         phase = ServicePhase(context, step, self._wrap_ups, replace(begin, wait_in=self._wait_in))
         try:
@@ -252,6 +257,8 @@ class CallbackSession(CallSession):
 
     def _wait_in(self, queue: config.Queue) -> config.Queue:
         """How a customer who has picked up waits: briefly, and turned away by nothing."""
+        # Who is being called back is offered no callback.
+        queue = queue.model_copy(update={"callback": CallbackRules()})
         if self._talked:
             return queue
         return queue.model_copy(
@@ -261,7 +268,6 @@ class CallbackSession(CallSession):
                 "overflow": [],
                 "refuse_when_unstaffed": False,
                 "leave_when_unstaffed_s": None,
-                "callback": CallbackRules(),
             }
         )
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from callback.hours import zone_named
 from callback.request import Result
+from callback.wording import Wording
 
 TO_AGENT: Final = "A callback for {queue}. The customer is being called now."
 AGENT_TOLD: Final[Mapping[str, str]] = {
@@ -24,7 +25,7 @@ NOT_NOW: Final = "The customer may not be called now."
 
 _ENGLISH: Final[Mapping[str, str]] = {
     "greeting": "Hello. You asked us to call you back.",
-    "apology": "We are sorry that the connection was lost.",
+    "apology": "We are sorry that it did not work out before.",
     "connect": "Thank you. We are connecting you now.",
     "agent_lost": "We are sorry, your agent was cut off. Please stay on the line, you are next.",
     "nobody": "We are sorry, nobody is free to talk to you. We will call you again soon. Goodbye.",
@@ -40,7 +41,7 @@ _ENGLISH: Final[Mapping[str, str]] = {
 }
 _JAPANESE: Final[Mapping[str, str]] = {
     "greeting": "ご依頼の折り返しのお電話です。",
-    "apology": "通話が途切れてしまい、申し訳ございません。",
+    "apology": "先ほどは失礼いたしました。",
     "connect": "ありがとうございます。担当者におつなぎします。",
     "agent_lost": "担当者との接続が切れました。申し訳ございません。そのままお待ちください。",
     "nobody": "申し訳ございません。ただいま担当者が応対できません。改めてお電話いたします。失礼いたします。",
@@ -70,13 +71,6 @@ def keys_beside(confirm_key: str, count: int) -> list[str]:
 
 
 def spoken_time(at: datetime, zone: str, now: datetime, language: str) -> str:
-    """A time of the near future as it is said on the clock of ``zone``."""
+    """A time as it is said on the clock of ``zone``."""
     clock = zone_named(zone)
-    local, today = at.astimezone(clock), now.astimezone(clock)
-    days = (local.date() - today.date()).days
-    if language.lower().startswith("ja"):
-        day = {0: "今日", 1: "明日"}.get(days, f"{local.month}月{local.day}日")
-        return f"{day}の{local.hour}時{local.minute}分" if local.minute else f"{day}の{local.hour}時"
-    day = {0: "today", 1: "tomorrow"}.get(days, f"{local:%A}, {local:%B} {local.day}")
-    minute = f" {local.minute:02d}" if local.minute else ""
-    return f"{day} at {local.hour % 12 or 12}{minute} {local:%p}"
+    return Wording(language).when(at.astimezone(clock), now.astimezone(clock).date())

@@ -43,6 +43,7 @@ class ConfirmPhase:
         snooze, other, never = words.keys_beside(rules.confirm_key, 3)
         minutes = max(1, round(rules.snooze_s / 60))
         opening = [self._say("apology")] if self._record.callback.apologise else []
+        self._record.has_apologised = True
         text = " ".join(
             [
                 self._say("greeting"),
@@ -80,7 +81,7 @@ class ConfirmPhase:
             )
             for key, slot in free.items()
         )
-        return free.get(await self._ask(" ".join(offers), free.keys()), Answer.LATER)
+        return free.get(await self._ask(" ".join(offers), free.keys(), keep=False), Answer.LATER)
 
     def _say(self, name: str, **values: object) -> str:
         return words.say(name, self._language, **values)
@@ -91,10 +92,10 @@ class ConfirmPhase:
         pcm16 = await context.services.prompts.pcm(self._say(name), language=self._language)
         await context.caller.play(pcm16)
 
-    async def _ask(self, text: str, keys: Collection[str]) -> str:
+    async def _ask(self, text: str, keys: Collection[str], *, keep: bool = True) -> str:
         """Say it and wait for one of the keys; empty where none came in time."""
         context = self._context
-        pcm16 = await context.services.prompts.pcm(text, language=self._language)
+        pcm16 = await context.services.prompts.pcm(text, language=self._language, keep=keep)
         silent = TimerFired("callback:silent")
 
         async def play() -> None:

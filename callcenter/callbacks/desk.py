@@ -20,7 +20,7 @@ from callback.store import Store
 from callcenter.acd.wait_time import Estimate
 from callcenter.callbacks.granting import Granting, wait_of
 from callcenter.callbacks.links import Links
-from callcenter.callbacks.models import Asked, Notice, Offer, Status
+from callcenter.callbacks.models import Asked, Offer, Status
 from callcenter.callbacks.rules import needs
 from callcenter.callbacks.strays import Strays
 from callcenter.storage.pool import Database
@@ -75,6 +75,10 @@ class CallbackDesk:
         wish = Wish(queue, "", Source.PAGE, zone=zone or rules.zone, consent=True)
         policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
         return policy.terms(wish, rules, now, wait)
+
+    async def is_full(self, queue: str) -> bool:
+        """Whether so many are open that no more are taken, not even for another time."""
+        return await self._store.pending(queue) >= self.rules(queue).max_pending
 
     async def is_forbidden(self, number: str) -> bool:
         """Whether a number in E.164 is on the do-not-call list."""
@@ -158,25 +162,6 @@ class CallbackDesk:
         except RefusedError as error:
             raise await self._granting.with_nearest(error, asked.queue, wish.slot, wish.zone) from None
 
-    async def again(
-        self, before: Callback, *, by: str, slot_start: datetime | None = None
-    ) -> tuple[Callback, bool]:
-        """The same wish once more, such as by the link in a final notice."""
-        asked = Asked(
-            queue=await self._strays.home_of(before.queue),
-            number=before.number,
-            source=Source.DIRECT,
-            slot_start=slot_start,
-            zone=before.zone,
-            language=before.language,
-            name=before.name,
-            topic=before.topic,
-            note=before.note,
-            consent=before.consent,
-            chain_id=before.chain_id,
-        )
-        return await self.request(asked, by=by)
-
     # Looking.
 
     async def get(self, callback_id: UUID) -> Callback:
@@ -211,9 +196,9 @@ class CallbackDesk:
             may_change=may_change,
         )
 
-    async def stranded(self) -> list[Callback]:
-        """Open callbacks whose queue does not exist any more and had no other to go to."""
-        return await self._strays.stranded()
+    async def gone_queues(self) -> frozenset[str]:
+        """Queues that were removed and whose open callbacks had nowhere to go; nobody dials these."""
+        return await self._strays.gone()
 
     # Changing.
 
@@ -341,10 +326,6 @@ class CallbackDesk:
     async def by_link(self, token: str, purpose: Purpose = Purpose.MANAGE) -> Callback:
         """The callback that a link is about; raises ``NotFoundError`` for one that is not good (any more)."""
         return await self._links.callback_of(token, purpose)
-
-    async def notice(self, callback: Callback) -> Notice:
-        """What the customer is told of a callback that ended without a conversation."""
-        return await self._links.notice(callback)
 
     async def code_key(self) -> bytes:
         """The key of ``callback.links.code_hash``."""

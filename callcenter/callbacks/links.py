@@ -9,7 +9,6 @@ from callback.errors import NotFoundError
 from callback.links import Purpose, Token
 from callback.request import Callback
 from callback.store import Store
-from callcenter.callbacks.models import Notice
 from callcenter.config import Settings
 
 
@@ -29,16 +28,12 @@ class Links:
             self._key = await self._store.signing_key()
         return self._key
 
-    async def token(self, callback: Callback, purpose: Purpose) -> Token:
-        """What a link to this callback says."""
-        since = max(self._now(), callback.expires_at)
-        nonce = secrets.token_bytes(links.NONCE_BYTES)
-        return Token(callback.callback_id, purpose, since + timedelta(days=self._days), nonce)
-
     async def link(self, callback: Callback, purpose: Purpose) -> str:
         """The address for the customer; without ``server.public_url`` a path on this service."""
-        text = links.sign(await self.token(callback, purpose), await self.key())
-        return f"{self._address}/callback/{text}"
+        since = max(self._now(), callback.expires_at)
+        nonce = secrets.token_bytes(links.NONCE_BYTES)
+        token = Token(callback.callback_id, purpose, since + timedelta(days=self._days), nonce)
+        return f"{self._address}/callback/{links.sign(token, await self.key())}"
 
     async def callback_of(self, text: str, purpose: Purpose) -> Callback:
         """The callback that a link is about; raises ``NotFoundError`` for one that is not good (any more)."""
@@ -46,17 +41,3 @@ class Links:
         if token is None:
             raise NotFoundError("this link is not good, or not any more")
         return await self._store.get(token.callback_id)
-
-    async def notice(self, callback: Callback) -> Notice:
-        """What the customer is told of a callback that ended without a conversation."""
-        token = await self.token(callback, Purpose.AGAIN)
-        return Notice(
-            callback_id=callback.callback_id,
-            number=callback.number,
-            language=callback.language,
-            cause=callback.cause or callback.state.value,
-            queue=callback.queue,
-            attempts=callback.attempts,
-            link=f"{self._address}/callback/{links.sign(token, await self.key())}",
-            link_until=token.expires_at,
-        )

@@ -72,17 +72,3 @@ class Status:
     next_at: datetime | None
     attempts_left: int
     may_change: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a customer is told whose callback ended without a conversation; ``link`` books it again."""
-
-    callback_id: UUID
-    number: str
-    language: str
-    cause: str
-    queue: str
-    attempts: int
-    link: str
-    link_until: datetime

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from callback.hours import ALWAYS, MINUTES_OF_DAY, Calendar, Dialling, Period
 from callback.numbers import NumberRules
@@ -14,21 +14,16 @@ from callcenter.acd.queues import Queues
 from callcenter.callback_settings import CallbackRules, Callbacks
 from callcenter.config import Settings
 from callcenter.queueing import Queue, needs_of
-from callcenter.storage.closures import Closure
+from callcenter.storage.closures import Closure, ClosureBoard
 
 BACK = timedelta(days=8)
 AHEAD = timedelta(days=100)
 """How far the opening hours are known: beyond the last slot that any settings allow."""
 
+LATEST = datetime.max.replace(tzinfo=UTC)
+
 GONE = Rules(accept=False, process=False)
 """Of a queue that does not exist any more: nothing is taken, nobody is dialled."""
-
-
-class ClosedQueues(Protocol):
-    """Which queues somebody has closed for the moment."""
-
-    def of_queue(self, queue: str, now: datetime) -> Closure | None:
-        """The closure that holds for a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class RuleBook:
     """The rules of each queue as they are now."""
 
     def __init__(
-        self, queues: Queues, settings: Settings, closures: ClosedQueues, now: Callable[[], datetime]
+        self, queues: Queues, settings: Settings, closures: ClosureBoard, now: Callable[[], datetime]
     ) -> None:
         self._queues = queues
         self._settings = settings
@@ -81,11 +76,13 @@ def rules_of(
 ) -> Rules:
     """What the settings of a queue mean around ``day``."""
     zone = zone_of(settings, whole)
+    closed = None if closure is None else Period(closure.since, closure.until or LATEST)
     return Rules(
         mode=Mode(settings.mode),
         accept=settings.enabled and settings.accept,
         process=settings.process,
-        calendar=_calendar(settings, day, closure),
+        calendar=_calendar(settings, day) if closed is None else _calendar(settings, day).without(closed),
+        closed=closed,
         dialling=Dialling(_minute(settings.dial_from), _minute(settings.dial_until)),
         numbers=number_rules(settings, whole.callbacks),
         slots=SlotRules(**settings.slots.model_dump(), zone=zone),
@@ -139,15 +136,11 @@ def _machine(settings: CallbackRules) -> Literal["retry", "message_retry", "mess
     return settings.machine.then if settings.machine.message else "retry"
 
 
-def _calendar(settings: CallbackRules, day: datetime, closure: Closure | None) -> Calendar:
-    calendar = ALWAYS
-    if settings.plan is not None:
-        opened = settings.plan.periods(day - BACK, day + AHEAD)
-        calendar = Calendar(tuple(Period(start, end) for start, end in opened))
-    if closure is None:
-        return calendar
-    until = closure.until or datetime.max.replace(tzinfo=UTC)
-    return calendar.without(Period(closure.since, until))
+def _calendar(settings: CallbackRules, day: datetime) -> Calendar:
+    if settings.plan is None:
+        return ALWAYS
+    opened = settings.plan.periods(day - BACK, day + AHEAD)
+    return Calendar(tuple(Period(start, end) for start, end in opened))
 
 
 def _minute(clock: str) -> int:

@@ -26,12 +26,6 @@ class Strays:
         self._rules = rules
         self._rows = rows
 
-    async def home_of(self, queue: str) -> str:
-        """The queue itself where it exists, else the one that takes its callbacks, else the queue itself."""
-        if queue in self._rules.names:
-            return queue
-        return await self.fallback_of(queue) or queue
-
     async def fallback_of(self, queue: str) -> str | None:
         """The queue that takes the callbacks of one that was removed; ``None`` where there is none."""
         fallbacks, seen = await self._rows.fallbacks(), {queue}
@@ -41,17 +35,14 @@ class Strays:
             seen.add(queue)
         return None
 
-    async def stranded(self) -> list[Callback]:
-        """Open callbacks of queues that do not exist, some of each such queue; these nobody dials."""
-        found = []
-        for queue in await self._gone():
-            found += await self._store.find(Search(queue=queue, states=OPEN, limit=AT_ONCE))
-        return found
+    async def gone(self) -> frozenset[str]:
+        """The queues that do not exist any more and have open callbacks."""
+        return frozenset(await self._store.open_queues() - set(self._rules.names))
 
     async def rehome(self) -> int:
         """Move what has somewhere to go; returns how many. What is being carried out is moved later."""
         moved = 0
-        for queue in await self._gone():
+        for queue in sorted(await self.gone()):
             home = await self.fallback_of(queue)
             if home is None:
                 continue
@@ -64,9 +55,6 @@ class Strays:
                 else:
                     moved += 1
         return moved
-
-    async def _gone(self) -> list[str]:
-        return sorted(await self._store.open_queues() - set(self._rules.names))
 
     async def _all_of(self, queue: str) -> AsyncIterator[Callback]:
         wanted = Search(queue=queue, states=OPEN, limit=AT_ONCE)

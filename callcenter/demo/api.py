@@ -25,13 +25,14 @@ class Day:
     """What the service knows: its report, and by name (``naming``) each call, with what was said to the
     IVR (``spoken``, the names that the log has for it) and how it was ``handed`` over, and its transcript.
     Of the calls to customers those that reached them. ``callbacks`` are all wishes to be called
-    back, with their attempts.
+    back, with their attempts, ``callback_report`` the report on them.
     """
 
     report: dict[str, Any]
     calls: dict[str, dict[str, Any]]
     segments: dict[str, list[dict[str, Any]]]
     callbacks: list[dict[str, Any]]
+    callback_report: dict[str, Any]
 
 
 class ServiceReader:
@@ -73,7 +74,8 @@ class ServiceReader:
             told = {"spoken": spoken(events), "handed": handed(events)}
             calls[name] = {**await self._json(path), **told}
             segments[name] = (await self._json(f"{path}/transcript"))["segments"]
-        return Day(report, calls, segments, await self._callbacks())
+        on_callbacks = await self._json("/api/v1/reports/callbacks", span)
+        return Day(report, calls, segments, await self._callbacks(), on_callbacks)
 
     async def _callbacks(self) -> list[dict[str, Any]]:
         wishes = await self._pages("/api/v1/callbacks", "callbacks", {})

@@ -22,7 +22,7 @@ from callcenter.demo.screen import Screen
 from callcenter.demo.show import show
 from callcenter.demo.watch import watch
 from callcenter.errors import UsageError
-from callcenter.reports.quality_export import sections
+from callcenter.reports import callback_export, quality_export
 from callcenter.simulator.run import Simulation
 from callcenter.simulator.scenario import Scenario
 from callcenter.simulator.truth import Truth
@@ -129,7 +129,9 @@ class Day:
         since, until = self._started_at, self._until()
         summary = await reports.read_summary(settings, since=since, until=until)
         quality = await reports.read_quality(settings, since=since, until=until)
-        return reports.to_text(replace(summary, sections=(*summary.sections, *sections(quality))))
+        callbacks = await reports.read_callbacks(settings, since=since, until=until)
+        more = (*callback_export.sections(callbacks), *quality_export.sections(quality))
+        return reports.to_text(replace(summary, sections=(*summary.sections, *more)))
 
     async def _keep(self, service: ServiceProcess, told: asyncio.Event) -> None:
         self.keeping = True

@@ -8,7 +8,7 @@ from callcenter.simulator.truth import CallTruth, Truth
 
 Call = TypeVar("Call")
 
-CALLED_BACK = "called back"
+CALLED_BACK = "back"
 
 
 def named(calls: Iterable[tuple[str, bool, Call]]) -> dict[str, Call]:

@@ -90,7 +90,8 @@ def conclude(run: Run, day: Day, truth: Truth) -> Results:
         for name, call in lived(truth).items()
         if fully_said(call) and name in day.calls
     ]
-    compared = [*compare(day.report, day.calls, truth), *compare_callbacks(day.callbacks, truth)]
+    on_callbacks = compare_callbacks(day.callback_report, day.callbacks, truth)
+    compared = [*compare(day.report, day.calls, truth), *on_callbacks]
     return Results(run, day.report, truth, compared, texts)
 
 

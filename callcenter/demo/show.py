@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from callcenter.demo.compare import CALL_FIGURES, Compared, Unit, Value
+from callcenter.demo.compare_callbacks import CALLBACK_FIGURES
 from callcenter.demo.results import WER_LIMIT, Results
 from callcenter.demo.transcript import CallTranscript
 
@@ -97,7 +98,10 @@ def _figures(compared: Sequence[Compared]) -> list[Group]:
         by_kind.setdefault(one.scope.partition(" ")[0], []).append(one)
     tables = [_day(by_kind["day"])]
     tables += [_grid(f"{kind.title()}s", by_kind[kind]) for kind in ("queue", "agent") if kind in by_kind]
-    return [*tables, _calls(by_kind.get("call", []))]
+    tables.append(_calls(by_kind.get("call", [])))
+    if "callback" in by_kind:
+        tables.append(_callbacks(by_kind["callback"]))
+    return tables
 
 
 def _day(compared: Sequence[Compared]) -> Group:
@@ -121,17 +125,24 @@ def _grid(title: str, compared: Sequence[Compared]) -> Group:
 
 
 def _calls(compared: Sequence[Compared]) -> Group:
-    """A row for each call, a column for each figure."""
     told = {one.name for one in compared if one.report is not None or one.truth is not None}
-    names = [name for name, _ in CALL_FIGURES if name in told]
-    table = _table("caller", *names)
+    return _rows("Calls", "caller", [name for name, _ in CALL_FIGURES if name in told], compared)
+
+
+def _callbacks(compared: Sequence[Compared]) -> Group:
+    return _rows("Callbacks", "customer", [name for name, _ in CALLBACK_FIGURES], compared)
+
+
+def _rows(title: str, of_whom: str, names: Sequence[str], compared: Sequence[Compared]) -> Group:
+    """A row for each call or callback, a column for each figure."""
+    table = _table(of_whom, *names)
     table.padding = 0
     rows: dict[str, dict[str, Text]] = {}
     for one in compared:
         rows.setdefault(one.scope.partition(" ")[2], {})[one.name] = _cell(one, digits=1)
     for number, cells in rows.items():
         table.add_row(number, *(cells.get(name, "") for name in names))
-    return _titled(_within("Calls", compared), table)
+    return _titled(_within(title, compared), table)
 
 
 def _within(title: str, compared: Sequence[Compared]) -> str:

@@ -33,6 +33,7 @@ CALLBACK: Mapping[str, Any] = {
     "offer_after_s": 60,
     "earliest_s": 3,
     "ring_s": 10,
+    "retry": {"busy_s": 5, "no_answer_s": 5, "failed_s": 5, "jitter": 0},
     "dial_from": "00:00",
     "dial_until": "24:00",
     "slots": {"minutes": 5, "lead_s": 60},

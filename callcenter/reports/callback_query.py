@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from callback.request import Source
 from callcenter.config import Metrics, Settings
 from callcenter.errors import NotFoundError
 from callcenter.reports import callback_sql as sql
@@ -21,7 +22,8 @@ from callcenter.reports.callbacks import (
 )
 from callcenter.reports.fcr import WITHHELD
 from callcenter.reports.intervals import Interval, parse_interval, reporting_zone, windows
-from callcenter.reports.query import PREPARE
+from callcenter.reports.query import Question, read_count
+from callcenter.reports.summary import Count
 from callcenter.storage.migrate import Migrations
 from callcenter.storage.pool import Database
 
@@ -56,6 +58,11 @@ class CallbackQuestion:
     chains: int = 0
     all_chains: bool = True
 
+    @property
+    def of_contacts(self) -> Question:
+        """The same of the calls that came in."""
+        return Question(self.metrics, self.since, self.until, self.interval, self.queue)
+
 
 class CallbackReports:
     """Answers from the database, each from one snapshot of it."""
@@ -75,8 +82,9 @@ class CallbackReports:
         )
         rows: dict[tuple[str, str], CallbackFigures] = {}
         async with self._database.snapshot() as connection:
-            await connection.execute(PREPARE)
-            for statement in (sql.ENTERED, sql.OFFERS, sql.ASKED, sql.ATTEMPTS):
+            for place, entered in _entered(await read_count(connection, question.of_contacts)):
+                rows[place] = CallbackFigures(entered=entered)
+            for statement in (sql.OFFERS, sql.ASKED, sql.ATTEMPTS):
                 for place, figures in _placed(await connection.fetch(statement, *values)):
                     rows[place] = rows.get(place, CallbackFigures()) + figures
             chains = {row["queue"]: row for row in await connection.fetch(sql.CHAINS, *chained)}
@@ -127,6 +135,18 @@ async def read_callbacks(
         if queue is not None and queue not in named and not await database.fetchval(KNOWN, queue):
             raise NotFoundError(f"no such queue: {queue}")
         return await CallbackReports(database).report(question)
+
+
+def _entered(count: Count) -> Iterator[tuple[tuple[str, str], int]]:
+    """Who came into the queues; all of them on the telephone."""
+    total = sum(tally.entered for tally in count.windows)
+    yield ("", ""), total
+    if total:
+        yield ("source", Source.IVR.value), total
+    for queue, tally in count.queues.items():
+        yield ("queue", queue), tally.entered
+    for index, tally in enumerate(count.windows):
+        yield ("place", str(index)), tally.entered
 
 
 def _placed(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], CallbackFigures]]:

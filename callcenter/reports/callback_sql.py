@@ -13,35 +13,8 @@ from callcenter.reports.callbacks import PUNCTUALITY, WAITS
 _GROUPED = "GROUP BY GROUPING SETS ((), (place), (queue), (source))"
 _KIND = "grouping(place, queue, source) AS kind, place, queue, source"
 
-# Calls whose rows reports cannot take as they are: in progress, changed since, or with a wrap-up that runs.
-ENTERED = f"""
-WITH pending AS (
-    SELECT call_id FROM callcenter.call WHERE ended_at IS NULL
-    UNION
-    SELECT call_id FROM callcenter.report_mark WHERE call_id IS NOT NULL
-    UNION
-    SELECT call_id FROM callcenter.report_call WHERE NOT settled
-), entry AS (
-    SELECT call_id, queue, entered_at AS at
-      FROM callcenter.report_contact AS contact
-     WHERE entered_at >= $1 AND entered_at < $2 AND direction = 'inbound'
-       AND counted NOT IN ('attended', 'refused')
-       AND NOT EXISTS (SELECT FROM callcenter.report_mark AS mark WHERE mark.call_id = contact.call_id)
-    UNION ALL
-    SELECT event.call_id, event.queue, event.at
-      FROM pending
-      JOIN callcenter.call USING (call_id)
-      JOIN callcenter.event USING (call_id)
-     WHERE direction = 'inbound' AND event.type = 'queue.entered' AND event.at >= $1 AND event.at < $2
-), placed AS (
-    SELECT call_id, queue, 'ivr'::text AS source, width_bucket(at, $3::timestamptz[]) - 1 AS place
-      FROM entry WHERE $4::text IS NULL OR queue = $4
-)
-SELECT {_KIND}, count(DISTINCT call_id) AS entered FROM placed {_GROUPED}
-"""
-
 _OFFERS = ", ".join(
-    f"count(DISTINCT call_id) FILTER (WHERE type = 'callback.{name}') AS {name}"
+    f"count(DISTINCT (call_id, queue)) FILTER (WHERE type = 'callback.{name}') AS {name}"
     for name in ("offered", "accepted", "declined")
 )
 OFFERS = f"""
@@ -154,8 +127,15 @@ WITH left_for AS (
            coalesce(nullif(callback.number, ''), one.from_number) AS number
       FROM left_for AS one
       LEFT JOIN LATERAL (
-           SELECT (data ->> 'callback')::uuid AS callback_id FROM callcenter.event
-            WHERE event.call_id = one.call_id AND type = 'callback.accepted' ORDER BY seq DESC LIMIT 1
+           SELECT callback_id FROM (
+               SELECT seq, (data ->> 'callback')::uuid AS callback_id FROM callcenter.event
+                WHERE event.call_id = one.call_id AND type = 'callback.accepted'
+                UNION ALL -- who phones in again may leave the callback as it is
+               SELECT 0, kept.callback_id FROM callback.callback AS kept
+                WHERE kept.number = one.from_number AND kept.queue = one.queue
+                  AND kept.requested_at < one.queued_at
+                  AND (kept.ended_at IS NULL OR kept.ended_at > one.queued_at)
+           ) AS known ORDER BY seq DESC LIMIT 1
       ) AS taken ON true
       LEFT JOIN callback.callback ON callback.callback_id = taken.callback_id
       LEFT JOIN LATERAL (
@@ -180,7 +160,7 @@ WITH left_for AS (
              FROM callback.event
              JOIN callcenter.call ON call.call_id = (event.data ->> 'call')::uuid
             WHERE event.callback_id = asked.callback_id AND step = 'merge' AND call.connected_at IS NOT NULL
-              AND asked.bridged_at IS NULL
+              AND asked.state = 'merged' AND asked.bridged_at IS NULL
             LIMIT 1
       ) AS merged ON true
       LEFT JOIN LATERAL (

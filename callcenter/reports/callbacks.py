@@ -1,8 +1,9 @@
 """What the figures of callbacks mean. Pure.
 
 A callback counts where it was asked for: in that interval, by the queue it belongs to and the way it came.
-Offers count where they were made, *entered* where callers came into the queue; a caller who was offered one
-several times in a call is one. ``connect`` is of all that were asked for, those that are still open included.
+Offers count where they were made, *entered* where callers came into the queue; who was offered one several
+times in a stay is one, and who came into two queues is one in each. ``connect`` is of all that were asked
+for, those that are still open included.
 
 *Punctuality* is the moment at which the customer was connected with an agent (or, where that never happened,
 first picked up) against the promised window. Who picked up and put it off was promised another window: that

@@ -154,13 +154,8 @@ class Reports:
 
     async def summary(self, question: Question) -> Summary:
         """Add up. Raises ``StorageError``, and ``UsageError`` for too many intervals."""
-        count = question.count()
         async with self._database.snapshot() as connection:
-            await connection.execute(PREPARE)
-            now = question.now or await connection.fetchval("SELECT now()")
-            reading = _Reading(connection, question, count, now)
-            await reading.rows()
-            await reading.pending()
+            count = await read_count(connection, question)
         # Adding up the waits of a year takes longer than a frame of sound lasts.
         return await asyncio.to_thread(count.summary)
 
@@ -176,6 +171,17 @@ class Reports:
                 states = await connection.fetch(AGENT_STATES, question.since, question.until)
                 count.add_agent_states([event_of(row) for row in states], min(now, question.until))
         return await asyncio.to_thread(count.summary)
+
+
+async def read_count(connection: Any, question: Question) -> Count:
+    """Add up within a snapshot. Raises ``UsageError`` for too many intervals."""
+    count = question.count()
+    await connection.execute(PREPARE)
+    now = question.now or await connection.fetchval("SELECT now()")
+    reading = _Reading(connection, question, count, now)
+    await reading.rows()
+    await reading.pending()
+    return count
 
 
 class _Reading:

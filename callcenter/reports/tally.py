@@ -98,6 +98,11 @@ class Tally:
     others: Waits = field(default_factory=Waits)
     hung_up: Waits = field(default_factory=Waits)
 
+    @property
+    def entered(self) -> int:
+        """Contacts that came into the queue, whatever then happened."""
+        return len(self.answered) + len(self.abandoned) + len(self.others)
+
     def add_contact(self, contact: Contact) -> None:
         """Count a contact; a conversation or wrap-up that still runs counts with its time so far."""
         wait_us = microseconds(contact.wait_s)

@@ -82,13 +82,16 @@ class Browser:
         data, query = (values, None) if method == "POST" else (None, values or None)
         try:
             async with self._session.request(method, url, data=data, params=query, headers=headers) as answer:
-                reader = _Reader()
-                reader.feed(await answer.text())
-                return Page(
-                    str(answer.url), answer.status, reader.forms, reader.links, " ".join(reader.words)
-                )
+                return Page(str(answer.url), answer.status, *read(await answer.text()))
         except (ClientError, TimeoutError) as error:
             raise PageError(f"the page did not come: {type(error).__name__}") from None
+
+
+def read(html: str) -> tuple[list[Form], list[str], str]:
+    """Forms, where links lead, and what a person reads."""
+    reader = _Reader()
+    reader.feed(html)
+    return reader.forms, reader.links, " ".join(reader.words)
 
 
 class _Reader(HTMLParser):

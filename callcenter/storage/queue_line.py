@@ -340,7 +340,7 @@ class QueueLine:
             freed += await self._take_back(row)
         for row in await self._database.fetch(sql.UNTAKEN, UNTAKEN_S):
             freed += await self._take_back(row, exclude_s=PASSED_BY_S)
-            await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], PASSED_BY_S)
+            await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], row["agent_id"], PASSED_BY_S)
         await self._database.execute(sql.REQUEUE_ORPHANS)
         await self._database.execute(sql.FORGET_PLACES)
         return freed

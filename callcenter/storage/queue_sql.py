@@ -359,11 +359,12 @@ UNTAKEN = """
 SELECT agent_id, call_id, offer_id FROM callcenter.agent
 WHERE state = 'reserved' AND state_since < clock_timestamp() - make_interval(secs => $1) AND node_id IS NULL
 """
-# While nobody takes turns, those behind pass.
+# While nobody takes turns, those behind pass; $2 is an agent who was kept for this one.
 LET_OTHERS_BY = """
 UPDATE callcenter.queue_entry
-SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $2))
+SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $3))
 WHERE call_id = $1 AND callback_id IS NOT NULL AND node_id IS NULL AND state = 'waiting'
+  AND $2 = ANY (refused_by)
 """
 
 FREE_ALONE = f"""

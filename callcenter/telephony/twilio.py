@@ -253,7 +253,7 @@ class TwilioGateway:
         event = AttemptEvent(
             attempt_id,
             request.match_info["reference"],
-            (number or status)[:MAX_SHOWN_CHARS],
+            f"{form.get('CallSid', '')}:{number or status}"[:MAX_SHOWN_CHARS],
             status[:MAX_SHOWN_CHARS],
             form.get("CallSid", ""),
             dial_result(form),

@@ -142,6 +142,7 @@ class CallbackQuery(Query):
     since: Time | None = None
     until: Time | None = None
     text: str = Field("", max_length=100)
+    stranded: bool = False
     cursor: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=MAX_PAGE)
     format: Literal["json", "csv"] | None = None

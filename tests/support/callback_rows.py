@@ -70,8 +70,9 @@ class CallbackRows:
             None if ended is None else self.at(second + ended),
             None if ended is None else outcome,
         )
+        started = (0, "call.started", {"direction": direction})
         entered = (0, "queue.entered", {"position": 1})
-        for later, kind, data in (entered, *events):
+        for later, kind, data in (started, entered, *events):
             await self._database.execute(EVENT, self.at(second + later), kind, call_id, queue, data)
         return call_id
 

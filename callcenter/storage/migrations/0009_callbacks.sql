@@ -249,7 +249,19 @@ BEGIN
         -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
         UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
     ELSE
-        DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id;
+        -- Who was kept for a turn that nobody has taken yet is free at once.
+        WITH gone AS (
+            DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id
+            RETURNING offered_to, offer_id, node_id
+        )
+        UPDATE callcenter.agent AS a
+           SET state = coalesce(a.next_state, 'available'),
+               reason = CASE WHEN a.next_state IS NULL THEN '' ELSE a.next_reason END,
+               state_since = clock_timestamp(), next_state = NULL, next_reason = '',
+               call_id = NULL, offer_id = NULL, node_id = NULL
+          FROM gone
+         WHERE gone.node_id IS NULL AND a.agent_id = ANY (gone.offered_to) AND a.offer_id = gone.offer_id
+           AND a.state = 'reserved';
     END IF;
     RETURN NULL;
 END $$;

@@ -64,6 +64,7 @@ ENGLISH: Words = {
     ),
     "place": "Your place in line",
     "window": "We will call you",
+    "window_was": "We promised to call you",
     "about": "About",
     "your_number": "Your number",
     "ending": "ending in {ending}",

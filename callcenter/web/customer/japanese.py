@@ -64,6 +64,7 @@ JAPANESE: Words = {
     ),
     "place": "現在の順番",
     "window": "お電話の予定",
+    "window_was": "お約束した時間",
     "about": "ご用件",
     "your_number": "お客様の番号",
     "ending": "末尾{ending}",

@@ -144,7 +144,8 @@ def _place(kind: str, status: Status) -> str:
 def _window(kind: str, status: Status, calendar: Calendar, visit: Visit) -> tuple[str, str]:
     callback, words = status.callback, visit.words
     if kind in PROMISED:
-        return words["window"], calendar.span(callback.promised_from, callback.promised_until)
+        name = words["window_was" if visit.now > callback.promised_until else "window"]
+        return name, calendar.span(callback.promised_from, callback.promised_until)
     if kind == "retry" and status.next_at is not None:
         return words["next_try"], words["not_before"].format(
             time=calendar.moment(status.next_at, inside=True)

@@ -83,6 +83,7 @@ class Words(TypedDict):
     # The page of one request.
     place: str
     window: str
+    window_was: str
     about: str
     your_number: str
     ending: str

@@ -13,6 +13,7 @@ from callback.numbers import plain
 from callback.refusal import Refusal
 from callback.request import Callback, Source
 from callback.search import Search
+from callback.state import OPEN
 from callback.store import Store
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.callbacks.models import Asked
@@ -56,9 +57,13 @@ class CallbackRoutes:
     async def list(self, request: web.Request) -> web.StreamResponse:
         """Callbacks, newest request first."""
         query = parse_query(bodies.CallbackQuery, request.query)
+        queues = await self._access.queues_of(principal_of(request))
+        if query.stranded:
+            gone = await self._desk.gone_queues()
+            queues = gone if queues is None else queues & gone
         wanted = Search(
             queue=query.queue,
-            states=query.state,
+            states=query.state or (OPEN if query.stranded else ()),
             number=None if query.number is None else plain(query.number),
             source=query.source,
             owner=query.owner,
@@ -66,7 +71,7 @@ class CallbackRoutes:
             until=query.until,
             after=paging.decode(query.cursor) if query.cursor is not None else None,
             limit=query.limit + 1,
-            queues=await self._access.queues_of(principal_of(request)),
+            queues=queues,
             text=query.text,
         )
         if query.format == "csv" or (query.format is None and _prefers_csv(request)):

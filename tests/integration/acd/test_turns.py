@@ -224,14 +224,28 @@ async def test_a_turn_that_nobody_takes_lets_those_behind_pass(center: Any) -> N
     assert await center.line.place_of(callback) == 1
 
 
-async def test_agents_kept_for_a_callback_that_went_are_freed(center: Any) -> None:
+async def test_agents_kept_for_a_callback_that_went_are_free_at_once(center: Any) -> None:
     callback = await center.callback()
     await center.agent("ada")
     await center.offer()
     await center.becomes(callback, "cancelled")
+    assert await center.state("ada") == ("available", "")
+    await center.callback(age_s=10)
+    await center.offer()
+    await center.database.execute("UPDATE callcenter.agent SET next_state = 'break', next_reason = 'tea'")
+    await center.database.execute("UPDATE callback.callback SET state = 'scheduled' WHERE ended_at IS NULL")
+    assert await center.state("ada") == ("break", "tea")
+
+
+async def test_agents_kept_for_a_callback_that_was_changed_are_freed(center: Any) -> None:
+    await center.callback()
+    await center.agent("ada")
+    await center.offer()
+    await center.database.execute("UPDATE callback.callback SET priority = 3")
+    assert await center.match() is None
     await _age_agents(center, 6)
     assert await center.line.sweep(35) == 1
-    assert await center.state("ada") == ("available", "")
+    assert (await center.offer()).agent_id == "ada"
 
 
 async def test_turns_of_a_dead_process_are_left_to_their_callbacks(center: Any) -> None:

@@ -42,7 +42,7 @@ class TestNetwork:
         self, open_callbacks: Any, fate: CallFate | None, found: Fate
     ) -> None:
         back, wish, customer = await dialling(open_callbacks)
-        network = GatewayNetwork(back.center.services)
+        network = GatewayNetwork(back.center.services, back.center.calls)
         (attempt,) = await back.attempts(wish)
         back.center.network.fates[customer.attempt_id] = fate
         assert (await network.fate(wish, attempt)).fate is found
@@ -53,15 +53,30 @@ class TestNetwork:
         (attempt,) = await back.attempts(wish)
         back.center.network.customers.clear()
         back.center.network.fates[customer.attempt_id] = CallFate.GONE
-        assert await GatewayNetwork(back.center.services).fate(wish, attempt) == Found(Fate.NEVER)
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        assert await network.fate(wish, attempt) == Found(Fate.NEVER)
 
     async def test_a_gateway_that_is_not_there_any_more(self, open_callbacks: Any) -> None:
         back, wish, _ = await dialling(open_callbacks)
         await back.center.database.execute("UPDATE callback.attempt SET gateway = 'gone'")
         (attempt,) = await back.attempts(wish)
-        network = GatewayNetwork(back.center.services)
+        network = GatewayNetwork(back.center.services, back.center.calls)
         assert await network.fate(wish, attempt) == Found(Fate.UNKNOWN)
         await network.hang_up(attempt, "x")
+
+    async def test_a_call_whose_process_has_lost_the_lease_only_is_left_alone(
+        self, open_callbacks: Any
+    ) -> None:
+        back, wish, _ = await dialling(open_callbacks)
+        center = back.center
+        (attempt,) = await back.attempts(wish)
+        network = GatewayNetwork(center.services, center.calls)
+        await center.stored("call.started")
+        await network.hang_up(attempt, "ref")
+        assert center.network.hung_up == []
+        await center.database.execute("UPDATE callcenter.call SET ended_at = now()")
+        await network.hang_up(attempt, "ref")
+        assert center.network.hung_up == ["ref"]
 
 
 class TestNews:
@@ -116,20 +131,22 @@ class TestRoom:
         assert await AgentRoom(center.database).free_agents("sales") == 1
 
 
-async def test_no_place_for_a_call_gives_the_claim_back(open_callbacks: Any) -> None:
+async def test_no_place_for_a_call_puts_it_off(open_callbacks: Any) -> None:
     back = await open_callbacks()
     back.center.supervisor.draining = True
     wish = await back.wish()
     await back.center.agent()
     await back.turn(wish)
-    await back.until(wish, State.DUE)
+    callback = await back.until(wish, State.QUEUED)
+    assert (callback.not_before - callback.state_since).total_seconds() > 4
     assert await back.attempts(wish) == []
     back.center.supervisor.draining = False
+    await back.center.until("available", within_s=15)
 
 
-async def test_a_queue_that_is_gone_gives_the_claim_back(open_callbacks: Any) -> None:
+async def test_a_queue_that_is_gone_puts_it_off(open_callbacks: Any) -> None:
     back = await open_callbacks(FIRST)
     wish = await back.wish(mode=Mode.CUSTOMER_FIRST, queue="elsewhere")
     await back.turn(wish)
-    await back.until(wish, State.DUE)
+    await back.until(wish, State.QUEUED)
     assert back.center.network.customers == []

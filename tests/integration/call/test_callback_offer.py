@@ -2,14 +2,21 @@
 
 import asyncio
 import random
+import wave
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from callback import dialogue
 from callback.request import Source
+from callback.wording import Wording
 from callcenter import config
 from callcenter.acd.presence import AgentEvent
 from callcenter.callback_settings import CallbackRules
 from callcenter.callbacks.models import Asked
+from callcenter.media.prompts import file_name
 from support.acd import soon
 
 CALLER, OTHER = "+12025550100", "+12025550142"
@@ -144,6 +151,28 @@ async def test_who_would_wait_long_is_offered_one_and_may_decline(open_center: A
     await center.over()
     assert "queue.abandoned" in center.types()
     assert await callbacks(center) == []
+
+
+async def test_silence_is_an_answer_and_recordings_stand_in_for_the_voice(
+    open_center: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialogue, "OFFER_WAIT_S", 0.2)
+    offer = Wording("en").say("offer", key="1").text
+    (tmp_path / "voices").mkdir()
+    with wave.open(str(tmp_path / "voices" / f"{file_name(offer)}.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(1600))
+    center = await opened(open_center)
+    await waits_long(center)
+    caller = await center.call()
+    await center.hears_of("callback.declined")
+    heard = caller.heard
+    await asyncio.sleep(0.3)
+    assert caller.heard > heard  # music
+    caller.hang_up()
+    await center.over()
 
 
 async def test_who_would_not_wait_long_is_offered_none(open_center: Any) -> None:

@@ -11,7 +11,7 @@ from callback.errors import NotFoundError, RefusedError, TransitionError, Versio
 from callback.links import Purpose
 from callback.policy import UNKNOWN_WAIT, Wait
 from callback.refusal import Refusal
-from callback.request import Callback, Source
+from callback.request import Source
 from callback.search import Search
 from callback.state import State
 from callcenter.acd.wait_time import UNAVAILABLE
@@ -330,8 +330,6 @@ async def test_erasure_leaves_a_tombstone(office: Office) -> None:
     assert await office.desk.erase("202 555 0143", by="user bo") == 1
     gone = await office.desk.get(callback.callback_id)
     assert (gone.number, gone.name, gone.note, gone.is_open) == ("", "", "", False)
-    with pytest.raises(RefusedError):
-        await office.desk.again(gone, by="customer")
 
 
 # Links.
@@ -351,34 +349,18 @@ async def test_a_link_leads_to_its_callback_and_to_nothing_else(office: Office) 
     assert await office.desk.code_key() == await office.store.signing_key()
 
 
-async def test_attempts_exhausted_a_final_notice_with_a_link_to_book_again(office: Office) -> None:
-    callback = await office.asked("+12025550143", language="de", name="Ann")
-    await _end(office, callback, "exhausted")
-    ended = await office.desk.get(callback.callback_id)
-    notice = await office.desk.notice(ended)
-    assert (notice.number, notice.language, notice.cause) == ("+12025550143", "de", "no_answer")
-    assert notice.link_until > office.now() + timedelta(days=29)
-    before = await office.desk.by_link(notice.link.rpartition("/")[2], Purpose.AGAIN)
-    again, is_new = await office.desk.again(before, by="customer")
-    assert is_new
-    assert (again.number, again.name, again.chain_id) == (callback.number, "Ann", callback.chain_id)
-    assert again.source is Source.DIRECT
-    slot = (await office.desk.slots("sales"))[5]
-    other = await office.asked()
-    await _end(office, other, "expired")
-    at_a_time, _ = await office.desk.again(
-        await office.desk.get(other.callback_id), by="customer", slot_start=slot.start
-    )
-    assert at_a_time.slot_start == slot.start
-
-
-async def _end(office: Office, callback: Callback, state: str) -> None:
+async def test_attempts_exhausted_a_link_to_book_again(office: Office) -> None:
+    callback = await office.asked("+12025550143")
     await office.database.execute(
-        "UPDATE callback.callback SET state = $2, ended_at = now(), cause = 'no_answer'"
-        " WHERE callback_id = $1",
+        "UPDATE callback.callback SET state = 'exhausted', ended_at = now() WHERE callback_id = $1",
         callback.callback_id,
-        state,
     )
+    ended = await office.desk.get(callback.callback_id)
+    link = await office.desk.link(ended, Purpose.AGAIN)
+    found = await office.desk.by_link(link.rpartition("/")[2], Purpose.AGAIN)
+    assert found.callback_id == callback.callback_id
+    again = await office.asked(found.number, source=Source.PAGE, consent=True)
+    assert again.callback_id != callback.callback_id
 
 
 async def test_all_processes_sign_with_one_key(office: Office) -> None:

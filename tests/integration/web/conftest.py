@@ -101,13 +101,13 @@ class Floor:
         )
         await self.log.flush()
 
-    async def start(self, from_: str = CALLER, ago_s: float = 0) -> UUID:
+    async def start(self, from_: str = CALLER, ago_s: float = 0, direction: str = "inbound") -> UUID:
         call_id = uuid4()
         await self.event(
             call_id,
             EventType.CALL_STARTED,
             at=self.clock.now() - timedelta(seconds=ago_s),
-            direction="inbound",
+            direction=direction,
             gateway="twilio",
             call_ref=f"CA{call_id.hex}",
             node_id=str(self.node_id),

@@ -311,7 +311,7 @@ async def test_a_form_belongs_to_one_request_and_one_purpose(site: Any, customer
 
 async def test_old_forms_are_shown_again(site: Any, customer: Customer) -> None:
     callback, key = await asked(site), await site.services.callbacks.code_key()
-    link, then = await link_of(site, callback), datetime.now(UTC) - timedelta(hours=3)
+    link, then = await link_of(site, callback), datetime.now(UTC) - timedelta(hours=25)
     for what, more in (("cancel", {}), ("move", {"at": "soonest", "version": "1"})):
         old = forms.form_key(f"{what} {callback.callback_id}", key, then, bytes(forms.NONCE_BYTES))
         page = await customer.post(f"{link}/{what}", {"key": old, **more})

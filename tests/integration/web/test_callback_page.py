@@ -273,7 +273,7 @@ async def test_forged_keys(site: Any, customer: Customer) -> None:
 
 async def test_a_form_that_was_open_for_long_is_shown_again(site: Any, customer: Customer) -> None:
     form, secret = (await at_form(customer)).form("/callback"), await site.services.callbacks.code_key()
-    old = forms.form_key("request", secret, datetime.now(UTC) - timedelta(hours=3), b"n" * forms.NONCE_BYTES)
+    old = forms.form_key("request", secret, datetime.now(UTC) - timedelta(hours=25), b"n" * forms.NONCE_BYTES)
     page = await customer.send(form, key=old, number=new_number(), consent="yes")
     assert page.status == 422
     assert "open for long" in page.text
@@ -325,6 +325,20 @@ async def test_a_topic_that_is_closed_meanwhile(site: Any, customer: Customer) -
     page = await customer.send(form, topic="closed", number=new_number(), consent="yes")
     assert page.status == 409
     assert "no more requests" in page.text
+
+
+@pytest.mark.parametrize(
+    "settings", [(None, [Queue(name="sales", callback={**SALES, "max_pending": 1})])], indirect=True
+)
+async def test_a_topic_that_is_full(site: Any, customer: Customer) -> None:
+    late = (await at_form(customer)).form("/callback")
+    await book(customer)
+    assert "We take no more requests about this" in (await customer.get("/callback")).text
+    page = await customer.send(late, number=new_number(), consent="yes")
+    assert page.path == "/callback/time"
+    refused = await customer.send(page.form("/time"), at=page.times()[-1])
+    assert "We take no more requests about this" in refused.text
+    assert len(await kept(site)) == 1
 
 
 # Limits.

@@ -291,6 +291,23 @@ async def test_the_list_is_filtered(open_site: Any) -> None:
         assert found == [row["callback_id"] for row in wanted], filters
 
 
+async def test_what_a_removed_queue_leaves_is_found_and_given_to_another(open_site: Any) -> None:
+    site = open_site
+    await ask(site)
+    assert (await site.send("PUT", "/api/v1/queues/gone", {"callback": ALWAYS}, "admin"))[0] in (200, 201)
+    _, left, _ = await ask(site, queue="gone", number=OTHER)
+    assert (await site.get(CALLBACKS, stranded="true"))[1]["callbacks"] == []
+    assert (await site.send("DELETE", "/api/v1/queues/gone", None, "admin"))[0] == 204
+    _, page = await site.get(CALLBACKS, stranded="true")
+    assert [row["callback_id"] for row in page["callbacks"]] == [left["callback_id"]]
+    assert (await site.get(CALLBACKS, role="agent", stranded="true"))[1]["callbacks"] == []
+    address = f"{CALLBACKS}/{left['callback_id']}"
+    assert (await site.get(address))[0] == 200
+    status, given = await site.send("POST", f"{address}/reassign", {"queue": "sales"})
+    assert (status, given["queue"]) == (200, "sales")
+    assert (await site.get(CALLBACKS, stranded="true"))[1]["callbacks"] == []
+
+
 @pytest.mark.parametrize("query", ["state=asleep", "source=fax", "limit=0", "cursor=x", "format=xml", "q=1"])
 async def test_a_wrong_filter_is_refused(site: Any, query: str) -> None:
     status, problem = await site.get(f"{CALLBACKS}?{query}")

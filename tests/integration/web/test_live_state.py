@@ -94,6 +94,18 @@ async def test_what_happened_yesterday_is_not_of_today(site: Any, database: Any)
     assert (await feed.standing()).queues[0]["today"]["offered"] == 1
 
 
+async def test_callbacks_are_not_offered_to_the_queue_once_more(site: Any, database: Any) -> None:
+    await site.floor.answered_call()
+    feed = LiveFeed(database, lambda: ["sales"], site.services.settings.metrics)
+    before = (await feed.standing()).queues[0]["today"]
+    call_id = await site.floor.start(direction="callback")
+    await site.floor.queued(call_id)
+    await site.floor.connected(call_id)
+    assert (await feed.standing()).queues[0]["today"] == before
+    again = LiveFeed(database, lambda: ["sales"], site.services.settings.metrics)
+    assert (await again.standing()).queues[0]["today"] == before
+
+
 async def test_agents_are_counted_by_what_they_do(site: Any) -> None:
     async with watching(site, STATE) as watcher:
         center = Center(watcher)

@@ -44,8 +44,15 @@ def test_every_state_is_in_the_table_and_can_be_reached() -> None:
 
 
 def test_the_caller_goes_on_after_a_conversation_held_or_not() -> None:
-    assert [state for state in S if I.RELEASE in TABLE[state]] == [S.TALKING, S.HELD, S.CONSULTING]
+    released = [state for state in S if I.RELEASE in TABLE[state]]
+    assert released == [S.DIALLING, S.TALKING, S.HELD, S.CONSULTING]
     assert after(S.TALKING, I.RELEASE) is after(S.HELD, I.RELEASE) is S.IVR
+
+
+def test_a_customer_is_dialled_for_an_agent_who_waits_or_for_nobody_yet() -> None:
+    assert [state for state in S if I.DIAL in TABLE[state]] == [S.IVR, S.TALKING]
+    assert after(S.DIALLING, I.CONNECT) is S.TALKING
+    assert after(S.DIALLING, I.RELEASE) is S.IVR
 
 
 def test_only_who_talks_can_be_held() -> None:

@@ -250,9 +250,45 @@ def test_queue_closes_the_rest_are_carried_over_expired_or_served() -> None:
     assert may_dial(left, night, TODAY.end) == PutOff(TOMORROW.start, "closed")
 
 
-def test_closed_by_somebody_without_an_end_it_waits() -> None:
-    closed = Calendar((Period(TODAY.start, NOON),))
-    assert may_dial(a_callback(), Rules(calendar=closed), NOON) == PutOff(NOON + s(60), "closed")
+@pytest.mark.parametrize("at_close", list(AtClose))
+def test_closed_by_hand_they_wait_whatever_happens_at_closing_time(at_close: AtClose) -> None:
+    def rules(until: datetime) -> Rules:
+        closed = Period(NOON - s(60), until)
+        return Rules(calendar=OFFICE.without(closed), closed=closed, at_close=at_close)
+
+    waiting = a_callback(expires_at=TODAY.end)
+    endless = datetime.max.replace(tzinfo=UTC)
+    assert may_dial(waiting, rules(endless), NOON) == PutOff(NOON + s(60), "closed")
+    assert may_dial(waiting, rules(NOON + s(600)), NOON) == PutOff(NOON + s(600), "closed")
+    assert may_dial(waiting, rules(TOMORROW.end), NOON) == PutOff(NOON + s(60), "closed")
+    assert may_dial(waiting, rules(TOMORROW.start + s(600)), NOON) == Expire("closed")
+
+
+@given(
+    st.datetimes(datetime(2026, 3, 3), datetime(2026, 3, 7), timezones=st.just(UTC)),
+    st.integers(-100_000, 100_000),
+    st.integers(1, 300_000),
+    st.sampled_from(list(AtClose)),
+    st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Pacific/Auckland"]),
+    st.booleans(),
+)
+def test_what_is_put_off_is_put_off_to_later_and_what_is_dialled_may_be(
+    now: datetime, begins_s: int, lasts_s: int, at_close: AtClose, zone: str, process: bool
+) -> None:
+    rules = Rules(calendar=OFFICE, dialling=Dialling(8 * 60, 21 * 60), at_close=at_close, process=process)
+    not_before = now + s(begins_s)
+    one = a_callback(now, not_before=not_before, expires_at=not_before + s(lasts_s), zone=zone)
+    match may_dial(one, rules, now):
+        case PutOff(until, _):
+            assert now < until < max(one.expires_at, now + s(61))
+        case Dial():
+            assert not_before <= now < one.expires_at
+            assert rules.dialling.allows(now, zone)
+            assert rules.calendar.at(now) or at_close is AtClose.SERVE
+        case Expire(cause):
+            assert now >= one.expires_at or cause in {"closed", "quiet_hours"}
+        case other:
+            raise AssertionError(other)
 
 
 def test_outage_backlog_what_is_past_its_time_is_dropped() -> None:

@@ -146,6 +146,13 @@ def test_clock_change_a_chosen_time_in_the_gap_and_in_the_overlap() -> None:
     assert slots.chosen(datetime(2026, 10, 25, 2, 30), "Europe/Berlin") == at("2026-10-25T00:30")
 
 
+def test_times_at_the_ends_of_all_calendars() -> None:
+    for local in (datetime.min, datetime.max):
+        for zone in ("Asia/Tokyo", "America/New_York"):
+            with pytest.raises(RefusedError):
+                slots.bucket(slots.chosen(local, zone), rules(), zone, NOW)
+
+
 def test_clock_change_times_follow_the_zones_new_rules() -> None:
     local = datetime(2026, 7, 1, 10, 0)
     assert slots.drifted(at("2026-07-01T08:00"), local, "Europe/Berlin") is None
