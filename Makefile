@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
 
-.PHONY: setup demo test test-cluster lint bench bench-peers train-demo-model clean
+.PHONY: setup demo test test-kill test-cluster lint bench bench-peers train-demo-model clean
 
 setup: $(STAMP)
 
@@ -21,6 +21,12 @@ test: setup
 	@.ci/browser
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest tests/unit --numprocesses 2
 	$(BIN)/python -m pytest tests/integration tests/acceptance
+
+# Workers of callbacks are killed a thousand times; the tests above do so, too, but not as often.
+KILLS ?= 1000
+
+test-kill: setup
+	CALLBACK_KILLS=$(KILLS) $(BIN)/python -m pytest tests/integration/callback/test_kill.py -s
 
 # Tests of recognition by replicas in a Ray cluster, which is an extra with a virtual environment of its own.
 CLUSTER_VENV := .venv-cluster

@@ -9,9 +9,9 @@ from callcenter.simulator.scenario import AgentPlan, Answer, CallerPlan, Planned
 from callcenter.simulator.voices import Voice
 
 QUEUE = "sales"
-AGENTS = 8
+AGENTS = 5
 BUSY_RUSH_PER_S, CALM_PER_S = 1.2, 0.4
-"""Callers per second in each minute's first half and in its second one; agents manage about 0.9."""
+"""Callers per second in each minute's first half and in its second one; agents manage about 0.8."""
 
 ATTEMPTS = 3
 SETTLE_S = 180.0

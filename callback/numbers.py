@@ -6,8 +6,9 @@ installation can be tried without ringing anybody.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, timezone
@@ -16,8 +17,14 @@ from callback.errors import RefusedError
 from callback.refusal import Refusal
 
 LONGEST = 40
+REMEMBERED = 20_000
+
 _LONGEST_SHORT = 6
 """Digits of the longest number that no country code goes before."""
+
+_LONGEST_CODE = 3
+_LONGEST_PREFIX = 4
+"""Digits of a country code, and of what is dialled before it, such as 0011."""
 
 _LEAST_FOREIGN = 11
 """So many digits without ``+`` may be a number of another country; fewer are rather a slip of the finger."""
@@ -45,9 +52,9 @@ class NumberRules:
     """
 
     region: str = "US"
-    regions: Collection[str] = ()
-    own: Collection[str] = ()
-    refused: Sequence[str] = ()
+    regions: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    refused: tuple[str, ...] = ()
 
 
 def e164(text: str, rules: NumberRules) -> str:
@@ -65,13 +72,23 @@ def e164(text: str, rules: NumberRules) -> str:
     if (
         phonenumbers.number_type(parsed) in _NOT_CALLED
         or region == _OF_NO_COUNTRY
-        or number.startswith(tuple(rules.refused))
+        or number.startswith(rules.refused)
     ):
         raise RefusedError(Refusal.NUMBER_PREMIUM, "numbers of this kind are not called", "number")
     # A fictional number of no known area has no region.
     if rules.regions and (region or _main_region(parsed)) not in rules.regions:
         raise RefusedError(Refusal.NUMBER_FOREIGN, "numbers of this country are not called", "number")
     return number
+
+
+@lru_cache(REMEMBERED)
+def refusal_of(number: str, rules: NumberRules) -> Refusal | None:
+    """Why a number in E.164 is not dialled; ``None`` for one that is. Asked often, so it is remembered."""
+    try:
+        e164(number, rules)
+    except RefusedError as error:
+        return error.refusal
+    return None
 
 
 def plain(text: str, region: str = "US") -> str:
@@ -152,7 +169,10 @@ def _main_region(parsed: PhoneNumber) -> str:
 
 def _is_emergency(written: str, region: str) -> bool:
     """Whether it is an emergency number anywhere, with a country code before it or without."""
+    international = written.startswith("+")
     digits = _SEPARATORS.sub("", written).removeprefix("+")
+    if len(digits) > _LONGEST_SHORT + _LONGEST_CODE + (0 if international else _LONGEST_PREFIX):
+        return False
     shortened = {digits}
     for parsed in _readings(written, region):
         shortened.add(str(parsed.national_number))

@@ -234,10 +234,9 @@ def may_dial(callback: Callback, rules: Rules, now: datetime, *, forbidden: bool
         return Reject("erased")
     if forbidden:
         return Reject(Refusal.DO_NOT_CALL.value)
-    try:
-        numbers.e164(callback.number, rules.numbers)
-    except RefusedError as error:
-        return Reject(error.refusal.value)
+    refusal = numbers.refusal_of(callback.number, rules.numbers)
+    if refusal is not None:
+        return Reject(refusal.value)
     if now >= callback.expires_at:
         return Expire("expired")
     if not rules.process:

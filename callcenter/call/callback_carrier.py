@@ -27,6 +27,8 @@ from callcenter.telephony.shell import AttemptEvent
 log = logging.getLogger(__name__)
 
 CHANNEL = "callback"
+AGAIN_S = 5.0
+"""After so long a callback is due again that could not be made a call of."""
 FATES: Final[Mapping[CallFate, Fate]] = {
     CallFate.RINGING: Fate.RINGING,
     CallFate.TALKING: Fate.TALKING,
@@ -83,8 +85,8 @@ class CallbackCarrier:
             )
             self._supervisor.start(session)
         except (GatewayError, NotFoundError, OverloadedError) as error:
-            log.warning("callback %s is given back: %s", callback_id, error)
-            await record.release("cannot be dialled")
+            log.warning("callback %s is put off: %s", callback_id, error)
+            await record.put_off("cannot be dialled", AGAIN_S)
             return
         self._sessions[callback_id] = session
         self.figures.carried += 1

@@ -92,6 +92,12 @@ class CallbackRecord:
         await self.step(Step.RELEASE, cause=cause)
         self.settled.set()
 
+    async def put_off(self, cause: str, seconds: float) -> None:
+        """Give the claim back, nobody was dialled: due again after a while, at its old place."""
+        not_before = self._now() + timedelta(seconds=seconds)
+        await self.step(Step.QUEUE, cause=cause, not_before=not_before)
+        self.settled.set()
+
     async def may_dial(self) -> str:
         """Ask the rules once more; returns why not, having put it off or ended it, or nothing."""
         await self._refresh()

@@ -138,7 +138,7 @@ class CallbackSession(CallSession):
             self._gone_at = gone.at
             return await self._left_by_customer()
         except HangUpAskedError:
-            await self._finish(Result.AGENT_GONE)
+            await self._finish(Result.FAILED)
             return EndCause.UNREACHED
 
     async def _agent_first(self, context: CallContext) -> EndCause:

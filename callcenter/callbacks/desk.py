@@ -76,6 +76,10 @@ class CallbackDesk:
         policy.may_register(wish, rules, now, pending=await self._store.pending(queue), wait=wait)
         return policy.terms(wish, rules, now, wait)
 
+    async def is_full(self, queue: str) -> bool:
+        """Whether so many are open that no more are taken, not even for another time."""
+        return await self._store.pending(queue) >= self.rules(queue).max_pending
+
     async def is_forbidden(self, number: str) -> bool:
         """Whether a number in E.164 is on the do-not-call list."""
         return await self._store.is_forbidden(number)

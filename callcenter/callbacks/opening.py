@@ -10,10 +10,11 @@ from callcenter.acd.waits import WaitTimes
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.callbacks.granting import Granting
 from callcenter.callbacks.links import Links
-from callcenter.callbacks.rules import ClosedQueues, RuleBook
+from callcenter.callbacks.rules import RuleBook
 from callcenter.callbacks.strays import Strays
 from callcenter.callbacks.upkeep import Upkeep
 from callcenter.config import Settings
+from callcenter.storage.closures import ClosureBoard
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
 from callcenter.storage.queues import QueueRows
@@ -35,7 +36,7 @@ def open_callbacks(
     line: QueueLine,
     settings: Settings,
     waits: WaitTimes,
-    closures: ClosedQueues,
+    closures: ClosureBoard,
     now: Callable[[], datetime],
 ) -> Callbacks:
     """Put them together; ``closures`` tell which queues somebody has closed, ``now`` is the database's."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from callback.hours import ALWAYS, MINUTES_OF_DAY, Calendar, Dialling, Period
 from callback.numbers import NumberRules
@@ -14,7 +14,7 @@ from callcenter.acd.queues import Queues
 from callcenter.callback_settings import CallbackRules, Callbacks
 from callcenter.config import Settings
 from callcenter.queueing import Queue, needs_of
-from callcenter.storage.closures import Closure
+from callcenter.storage.closures import Closure, ClosureBoard
 
 BACK = timedelta(days=8)
 AHEAD = timedelta(days=100)
@@ -24,13 +24,6 @@ LATEST = datetime.max.replace(tzinfo=UTC)
 
 GONE = Rules(accept=False, process=False)
 """Of a queue that does not exist any more: nothing is taken, nobody is dialled."""
-
-
-class ClosedQueues(Protocol):
-    """Which queues somebody has closed for the moment."""
-
-    def of_queue(self, queue: str, now: datetime) -> Closure | None:
-        """The closure that holds for a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +38,7 @@ class RuleBook:
     """The rules of each queue as they are now."""
 
     def __init__(
-        self, queues: Queues, settings: Settings, closures: ClosedQueues, now: Callable[[], datetime]
+        self, queues: Queues, settings: Settings, closures: ClosureBoard, now: Callable[[], datetime]
     ) -> None:
         self._queues = queues
         self._settings = settings

@@ -6,13 +6,16 @@ from callcenter.simulator.callback_plan import CallbackPlan, Doing, Meanwhile
 from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.line import Line
 from callcenter.simulator.scenario import CallerPlan
+from callcenter.simulator.speaking import Talker
 from callcenter.simulator.truth import Pressed
 from callcenter.simulator.world import Expecting, Meeting, World, any_set
 
+STANDS = "Thank you. You keep your place, and we will call you back as soon as it is your turn."
 PROMPT_TIMEOUT_S = 12.0
 _PROMPT_BEGUN_FRAMES = 20
 _BETWEEN_DIGITS_S = 0.15
-_AFTER_LAST_KEY_S = 1.5
+_AFTER_LAST_KEY_S = 0.5
+_CONFIRMED_WITHIN_S = 5.0
 
 
 def expect(world: World, plan: CallerPlan, dialled: str, source: str) -> Expecting:
@@ -48,21 +51,18 @@ async def keep_place(world: World, meeting: Meeting, line: Line, plan: CallbackP
 
 
 async def _make_it_stand(world: World, meeting: Meeting, line: Line, keys: str) -> bool:
-    """Press the last key; whoever's agent was found before that gets the agent instead."""
+    """Press the last key; it stands if the service says so, else an agent was found before it."""
     expecting = expect(world, meeting.plan, meeting.truth.dialled, "ivr")
     await press(world, meeting, line, keys)
     pressed_at = meeting.truth.keys[-1].at
-    await any_set(_AFTER_LAST_KEY_S, meeting.joined, meeting.call.ended)
-    while any(offer.ended_at is None for offer in meeting.truth.offers) or meeting.answering:
-        await any_set(_AFTER_LAST_KEY_S, meeting.joined, meeting.call.ended)
-        if meeting.joined.is_set() or meeting.call.ended.is_set():
-            break
-    if meeting.joined.is_set():
+    stands = await Talker(world, meeting, line).hear(STANDS, _CONFIRMED_WITHIN_S)
+    if meeting.joined.is_set() or not (stands or meeting.call.ended.is_set()):
         del world.expecting[meeting.plan.number]
         world.truth.callbacks.remove(expecting.truth)
         return False
     meeting.truth.leave("callback", pressed_at)
     expecting.truth.asked_at = pressed_at
+    await any_set(_AFTER_LAST_KEY_S, meeting.call.ended)
     return True
 
 

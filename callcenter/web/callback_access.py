@@ -13,7 +13,8 @@ from callcenter.acd.queues import Queues
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.errors import NotFoundError
 from callcenter.storage.agents import Agents
-from callcenter.web.callback_models import CallbackStanding, Versioned
+from callcenter.web.callback_bodies import Versioned
+from callcenter.web.callback_models import CallbackStanding
 from callcenter.web.errors import ForbiddenError, InvalidError
 from callcenter.web.params import answer, id_of, principal_of
 from callcenter.web.principal import Principal

@@ -117,6 +117,22 @@ async def test_an_end_gives_back_who_was_not_dialled(program: Program) -> None:
     assert program.stop() == 0
 
 
+async def test_who_talks_may_talk_on_while_the_service_ends(program: Program) -> None:
+    program.start()
+    async with Office(program) as office, TwilioNetwork(program) as network:
+        made, agent, dialled = await customer_dialled(network, office)
+        customer = await network.answer(dialled)
+        await becomes(office, made, "bridged")
+        ending = asyncio.create_task(asyncio.to_thread(program.stop))
+        await asyncio.sleep(4)  # two leases
+        assert await delay_ms(customer.mouth, agent.arrived, 700.0) < 150
+        await customer.hang_up()
+        assert await ending == 0
+        await asyncio.to_thread(program.start)
+        assert (await office.get(f"/callbacks/{made['callback_id']}"))["state"] == "completed"
+    assert program.stop() == 0
+
+
 async def test_a_killed_process_leaves_nobody_dialled_twice(program: Program) -> None:
     program.start()
     async with Office(program) as office, TwilioNetwork(program) as network:

@@ -35,8 +35,10 @@ async def dialling(store: Store, worker: UUID | None = None, lease_s: float = 30
     return claim, await dialled(store, claim)
 
 
-async def dialled(store: Store, claim: Claim) -> Attempt:
-    return await store.dial(claim, attempt_id=uuid4(), gateway="test", call_id=uuid4(), ring_timeout_s=20)
+async def dialled(store: Store, claim: Claim, ring_timeout_s: float = 20) -> Attempt:
+    return await store.dial(
+        claim, attempt_id=uuid4(), gateway="test", call_id=uuid4(), ring_timeout_s=ring_timeout_s
+    )
 
 
 async def agent_has_come(store: Store, claim: Claim) -> None:

@@ -92,6 +92,7 @@ class Exchange:
     def __init__(self, plan: Callable[[str, int], Plan] = lambda *_: Plan()) -> None:
         self._plan = plan
         self.calls: dict[UUID, Call] = {}
+        self.asked: Counter[str] = Counter()
         self.dialled: Counter[str] = Counter()
         self.double: list[str] = []
         self.is_away = False
@@ -103,7 +104,8 @@ class Exchange:
         if (again := self.calls.get(attempt_id)) is not None:
             again.dials += 1
             return again.plan
-        plan = self._plan(number, self.dialled[number])
+        plan = self._plan(number, self.asked[number])
+        self.asked[number] += 1
         if plan.refused:
             return plan
         self.dialled[number] += 1
@@ -230,10 +232,13 @@ class FarLine(Line):
             if self._streams is None:
                 self._streams = await asyncio.open_unix_connection(self._path)
             reader, writer = self._streams
+            # Until the answer is there: who is cancelled meanwhile must not leave it to the next question.
+            self._streams = None
             self._around(f"before {what}")
             writer.write(json.dumps({"what": what, "attempt": str(attempt_id), **more}).encode() + b"\n")
             answer = json.loads(await reader.readline())
             self._around(f"after {what}")
+            self._streams = reader, writer
             return answer
 
     async def dial(self, attempt_id: UUID, number: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Collection
 from uuid import UUID, uuid4
 
 from callback.options import RulesOf
@@ -14,6 +15,11 @@ from callback.store import Store
 from support.exchange import OVER, Line, RefusedByNetworkError
 
 LOOK_S = 0.01
+RING_S = 0.3
+LATEST_S = 0.25
+"""How long after the attempt was written the network may be asked to dial: less than a worker that reconciles
+waits before it believes that nobody was."""
+
 QUICK = Rules(
     retry=RetryRules(
         busy_s=0.05, no_answer_s=0.05, machine_s=0.05, failed_s=0.05, not_confirmed_s=0.05, jitter=0
@@ -40,11 +46,15 @@ class Scripted:
             await self._store.step(claim, Step.RESERVE)
             await self._store.step(claim, Step.ACCEPT)
         attempt_id = uuid4()
+        latest = asyncio.get_running_loop().time() + LATEST_S
         await self._store.dial(
-            claim, attempt_id=attempt_id, gateway="test", call_id=uuid4(), ring_timeout_s=0.2
+            claim, attempt_id=attempt_id, gateway="test", call_id=uuid4(), ring_timeout_s=RING_S
         )
         try:
-            await self._dialled(claim, attempt_id)
+            if asyncio.get_running_loop().time() > latest:
+                await self._over(claim, attempt_id, Result.LOST, dialled=False)
+            else:
+                await self._dialled(claim, attempt_id)
         except BaseException:
             await self._line.cut(attempt_id)
             raise
@@ -73,12 +83,15 @@ class Scripted:
 
     async def _until(self, attempt_id: UUID, fates: set[Fate] | frozenset[Fate]) -> Fate:
         """By what is told, and by asking, should that not come; rings in vain for so long."""
-        for look in range(100):
+        end = asyncio.get_running_loop().time() + RING_S
+        look = 0
+        while Fate.TALKING not in fates or asyncio.get_running_loop().time() < end:
+            look += 1
             for event_id, status in await self._line.told(attempt_id):
                 is_new = await self._store.gateway_event(attempt_id, event_id, status)
                 if is_new and Fate(status) in fates:
                     return Fate(status)
-            if look % 3 == 2 and (fate := await self._line.found(attempt_id)) in fates:
+            if look % 3 == 0 and (fate := await self._line.found(attempt_id)) in fates:
                 return fate
             await asyncio.sleep(LOOK_S)
         await self._line.cut(attempt_id)
@@ -107,10 +120,11 @@ class Scripted:
 
 
 class Agents:
-    """``callback.ports.Room``: so many are free, whatever happens."""
+    """``callback.ports.Room``: so many are free, whatever happens, for all queues or some."""
 
-    def __init__(self, free: int = 100) -> None:
+    def __init__(self, free: int = 100, queues: Collection[str] | None = None) -> None:
         self.free = free
+        self._queues = queues
 
     async def free_agents(self, queue: str) -> int:
-        return self.free
+        return self.free if self._queues is None or queue in self._queues else 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from callback.hours import Dialling
 from callback.policy import AtClose
@@ -240,3 +241,18 @@ def test_rules_are_those_of_now() -> None:
     board.queues.clear()
     gone = book.of("q")
     assert (gone.accept, gone.process) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ({"code": "sms"}, "code_url"),
+        ({"code": "sms", "code_url": "ftp://example.com", "code_secret": "x" * 16}, "code_url"),
+        ({"code": "call", "code_url": "https://", "code_secret": "x" * 16}, "code_url"),
+        ({"code": "call", "code_url": "https://example.com", "code_secret": "short"}, "code_secret"),
+        ({"trusted_proxies": ["10.0.0.0/8", "proxy.example.com"]}, "proxy.example.com"),
+    ],
+)
+def test_a_page_that_cannot_work(page: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Callbacks(page=page)  # type: ignore[arg-type]

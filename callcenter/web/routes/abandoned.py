@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from aiohttp import web
 
 from callcenter.storage.abandoned import AbandonedCaller, AbandonedCallers
+from callcenter.web import callback_bodies as bodies
 from callcenter.web import callback_models as models
 from callcenter.web import paging
 from callcenter.web.body import parse_query
@@ -28,7 +29,7 @@ class AbandonedRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """Who hung up and was not served since, newest first."""
         principal_of(request).require_supervisor()
-        query = parse_query(models.AbandonedQuery, request.query)
+        query = parse_query(bodies.AbandonedQuery, request.query)
         found = await self._callers.list(
             query.since or self._now() - SINCE,
             query.queue,

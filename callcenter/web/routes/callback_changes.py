@@ -5,13 +5,14 @@ from typing import TypeVar
 from aiohttp import web
 
 from callcenter.callbacks.desk import CallbackDesk
+from callcenter.web import callback_bodies as bodies
 from callcenter.web import callback_models as models
 from callcenter.web.body import parse_body
 from callcenter.web.callback_access import CallbackAccess, by, version_of
 from callcenter.web.errors import ForbiddenError
 from callcenter.web.params import answer, principal_of
 
-Body = TypeVar("Body", bound=models.Versioned)
+Body = TypeVar("Body", bound=bodies.Versioned)
 
 
 class CallbackChangeRoutes:
@@ -34,7 +35,7 @@ class CallbackChangeRoutes:
 
     async def edit(self, request: web.Request) -> web.Response:
         """Change what is known about it."""
-        callback, body = await self._access.visible(request), await _body(models.EditBody, request)
+        callback, body = await self._access.visible(request), await _body(bodies.EditBody, request)
         principal = principal_of(request)
         if body.priority is not None and not principal.sees_all:
             raise ForbiddenError("priority: this needs the role supervisor")
@@ -45,7 +46,7 @@ class CallbackChangeRoutes:
 
     async def move(self, request: web.Request) -> web.Response:
         """Another time, or as soon as it is their turn."""
-        callback, body = await self._access.visible(request), await _body(models.MoveBody, request)
+        callback, body = await self._access.visible(request), await _body(bodies.MoveBody, request)
         moved = await self._desk.move(
             callback.callback_id,
             by=by(principal_of(request)),
@@ -57,7 +58,7 @@ class CallbackChangeRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Give it up."""
-        callback, body = await self._access.visible(request), await _body(models.CancelBody, request)
+        callback, body = await self._access.visible(request), await _body(bodies.CancelBody, request)
         cancelled = await self._desk.cancel(
             callback.callback_id,
             by=by(principal_of(request)),
@@ -69,7 +70,7 @@ class CallbackChangeRoutes:
     async def expedite(self, request: web.Request) -> web.Response:
         """It is due now; needs the role supervisor."""
         principal_of(request).require_supervisor()
-        callback, body = await self._access.visible(request), await _body(models.Versioned, request)
+        callback, body = await self._access.visible(request), await _body(bodies.Versioned, request)
         due = await self._desk.expedite(
             callback.callback_id, by=by(principal_of(request)), version=version_of(request, body)
         )
@@ -79,7 +80,7 @@ class CallbackChangeRoutes:
         """To another queue or agent; needs the role supervisor."""
         principal = principal_of(request)
         principal.require_supervisor()
-        callback, body = await self._access.visible(request), await _body(models.ReassignBody, request)
+        callback, body = await self._access.visible(request), await _body(bodies.ReassignBody, request)
         if body.queue is not None:
             self._access.require_known(body.queue)
         await self._access.require_owner(principal, body.owner)
@@ -96,7 +97,7 @@ class CallbackChangeRoutes:
         """Forget a number; needs the role supervisor. It is in the body, so that no log of paths has it."""
         principal = principal_of(request)
         principal.require_supervisor()
-        body = parse_body(models.NumberBody, await request.read(), request.content_type)
+        body = parse_body(bodies.NumberBody, await request.read(), request.content_type)
         return answer(models.Erased(erased=await self._desk.erase(body.number, by=by(principal))))
 
 

@@ -107,6 +107,9 @@ class CallbackPage:
         return self._drawing.page(visit, "topics", topics=rows)
 
     async def _show_times(self, visit: Visit, topic: Queue) -> web.Response:
+        several = len(self._topics.all()) > 1
+        if await self._desk.is_full(topic.name):
+            return self._drawing.message(visit, "not_offered", 200, again=several)
         key, again = await self._new_key(visit), visit.asked.get("again", "")
 
         def href(at: str) -> str:
@@ -114,7 +117,7 @@ class CallbackPage:
 
         offered = await self._offering.of(topic.name, visit, href=href)
         if offered.is_nothing:
-            return self._drawing.message(visit, "not_offered", 200, again=len(self._topics.all()) > 1)
+            return self._drawing.message(visit, "not_offered", 200, again=several)
         rows = self._rows(visit, topic.name)
         return self._drawing.page(visit, "times", rows=rows, steps=self._steps, **offered.as_values())
 

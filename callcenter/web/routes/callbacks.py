@@ -19,6 +19,7 @@ from callcenter.callbacks.desk import CallbackDesk
 from callcenter.callbacks.models import Asked
 from callcenter.errors import StorageError
 from callcenter.storage.calls import CallRecord, Calls
+from callcenter.web import callback_bodies as bodies
 from callcenter.web import callback_models as models
 from callcenter.web import paging
 from callcenter.web.body import parse_body, parse_query
@@ -55,7 +56,7 @@ class CallbackRoutes:
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """Callbacks, newest request first."""
-        query = parse_query(models.CallbackQuery, request.query)
+        query = parse_query(bodies.CallbackQuery, request.query)
         queues = await self._access.queues_of(principal_of(request))
         if query.stranded:
             gone = await self._desk.gone_queues()
@@ -99,7 +100,7 @@ class CallbackRoutes:
 
     async def slots(self, request: web.Request) -> web.Response:
         """The times that can be chosen."""
-        query = parse_query(models.SlotQuery, request.query)
+        query = parse_query(bodies.SlotQuery, request.query)
         self._access.require_known(query.queue)
         slots = await self._desk.slots(query.queue, zone=query.zone, since=query.since, days=query.days)
         return answer(
@@ -114,16 +115,16 @@ class CallbackRoutes:
 
     async def create(self, request: web.Request) -> web.Response:
         """Ask for one: 201, or 200 where the number had an open one in the queue."""
-        body = parse_body(models.CallbackBody, await request.read(), request.content_type)
+        body = parse_body(bodies.CallbackBody, await request.read(), request.content_type)
         return await self._create(request, body, body.call)
 
     async def create_of_call(self, request: web.Request) -> web.Response:
         """Ask for one for the other party of a call."""
         call_id, raw = id_of(request, "call"), await request.read()
-        body = parse_body(models.AskBody, raw, request.content_type) if raw else models.AskBody()
+        body = parse_body(bodies.AskBody, raw, request.content_type) if raw else bodies.AskBody()
         return await self._create(request, body, call_id)
 
-    async def _create(self, request: web.Request, body: models.AskBody, call_id: UUID | None) -> web.Response:
+    async def _create(self, request: web.Request, body: bodies.AskBody, call_id: UUID | None) -> web.Response:
         principal, key = principal_of(request), key_of(request)
         asked_for = sha256(f"{call_id} {body.model_dump_json(exclude_unset=True)}".encode()).digest()
         if key and (known := await self._replayed(principal, key, asked_for)) is not None:
@@ -158,7 +159,7 @@ class CallbackRoutes:
         response.headers["Location"] = f"/api/v1/callbacks/{callback.callback_id}"
         return response
 
-    async def _asked(self, principal: Principal, body: models.AskBody, call_id: UUID | None) -> Asked:
+    async def _asked(self, principal: Principal, body: bodies.AskBody, call_id: UUID | None) -> Asked:
         call = None if call_id is None else await self._calls.get(call_id)
         if call is not None:
             principal.require_agent(call.agent_id)
@@ -225,7 +226,7 @@ def _prefers_csv(request: web.Request) -> bool:
     return kinds[0] == "text/csv"
 
 
-def _whom(body: models.AskBody, call: CallRecord | None) -> tuple[str, str]:
+def _whom(body: bodies.AskBody, call: CallRecord | None) -> tuple[str, str]:
     """Queue and number, of the request or else of the call."""
     if call is None:
         assert body.queue is not None

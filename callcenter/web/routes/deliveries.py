@@ -6,6 +6,7 @@ from aiohttp import web
 
 from callback.deliveries import Deliveries
 from callcenter.errors import NotFoundError
+from callcenter.web import callback_bodies as bodies
 from callcenter.web import callback_models as models
 from callcenter.web.body import parse_body, parse_query
 from callcenter.web.params import answer, principal_of
@@ -30,7 +31,7 @@ class DeliveryRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """Deliveries, newest first."""
         principal_of(request).require_supervisor()
-        query = parse_query(models.DeliveryQuery, request.query)
+        query = parse_query(bodies.DeliveryQuery, request.query)
         found = await self._deliveries.listed(
             state=query.state,
             webhook=query.webhook,
@@ -57,5 +58,5 @@ class DeliveryRoutes:
         """Try all dead ones again."""
         principal_of(request).require_supervisor()
         raw = await request.read()
-        body = parse_body(models.RetryBody, raw, request.content_type) if raw else models.RetryBody()
+        body = parse_body(bodies.RetryBody, raw, request.content_type) if raw else bodies.RetryBody()
         return answer(models.Retried(retried=await self._deliveries.all_again(body.webhook)))

@@ -7,6 +7,7 @@ from callback.search import Forbidden
 from callback.store import Store
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.errors import NotFoundError
+from callcenter.web import callback_bodies as bodies
 from callcenter.web import callback_models as models
 from callcenter.web.body import parse_body, parse_query
 from callcenter.web.callback_access import by
@@ -32,7 +33,7 @@ class DoNotCallRoutes:
     async def list(self, request: web.Request) -> web.Response:
         """Numbers, in order; or the one that is asked for."""
         principal_of(request).require_supervisor()
-        query = parse_query(models.DoNotCallQuery, request.query)
+        query = parse_query(bodies.DoNotCallQuery, request.query)
         if query.number is not None:
             found = await self._store.forbidden_number(plain(query.number))
             numbers, more = [] if found is None else [found], False
@@ -46,7 +47,7 @@ class DoNotCallRoutes:
         """Never call a number again; 200 where it was on the list."""
         principal = principal_of(request)
         principal.require_supervisor()
-        body = parse_body(models.DoNotCallBody, await request.read(), request.content_type)
+        body = parse_body(bodies.DoNotCallBody, await request.read(), request.content_type)
         known = await self._store.forbidden_number(plain(body.number))
         number = await self._desk.forbid(body.number, by=by(principal), note=body.note)
         entry = known or await self._store.forbidden_number(number)
@@ -57,7 +58,7 @@ class DoNotCallRoutes:
     async def remove(self, request: web.Request) -> web.Response:
         """The number may be called again."""
         principal_of(request).require_supervisor()
-        query = parse_query(models.DoNotCallQuery, request.query)
+        query = parse_query(bodies.DoNotCallQuery, request.query)
         if query.number is None:
             raise InvalidError("number: is needed", "number")
         if not await self._desk.allow(query.number):

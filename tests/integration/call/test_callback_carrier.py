@@ -131,20 +131,22 @@ class TestRoom:
         assert await AgentRoom(center.database).free_agents("sales") == 1
 
 
-async def test_no_place_for_a_call_gives_the_claim_back(open_callbacks: Any) -> None:
+async def test_no_place_for_a_call_puts_it_off(open_callbacks: Any) -> None:
     back = await open_callbacks()
     back.center.supervisor.draining = True
     wish = await back.wish()
     await back.center.agent()
     await back.turn(wish)
-    await back.until(wish, State.DUE)
+    callback = await back.until(wish, State.QUEUED)
+    assert (callback.not_before - callback.state_since).total_seconds() > 4
     assert await back.attempts(wish) == []
     back.center.supervisor.draining = False
+    await back.center.until("available", within_s=15)
 
 
-async def test_a_queue_that_is_gone_gives_the_claim_back(open_callbacks: Any) -> None:
+async def test_a_queue_that_is_gone_puts_it_off(open_callbacks: Any) -> None:
     back = await open_callbacks(FIRST)
     wish = await back.wish(mode=Mode.CUSTOMER_FIRST, queue="elsewhere")
     await back.turn(wish)
-    await back.until(wish, State.DUE)
+    await back.until(wish, State.QUEUED)
     assert back.center.network.customers == []

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 from aiohttp import ClientSession, web
 
+from callcenter.simulator.asking import STANDS
 from callcenter.simulator.callback_plan import CallbackPlan, Doing, Meanwhile, Pickup
 from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.dialogue import Speaker, Turn
 from callcenter.simulator.run import Simulation
 from callcenter.simulator.scenario import AgentPlan, CallerPlan, PlannedTurn, Scenario, Script
+from callcenter.simulator.speech import utter
 from callcenter.simulator.truth import Truth
 from callcenter.simulator.voices import Voice
 
@@ -22,6 +24,7 @@ TURNS = (
     PlannedTurn(Turn(Speaker.AGENT, "Hello."), 0.3),
     PlannedTurn(Turn(Speaker.CALLER, "Yes, please?"), 0.3),
 )
+CONFIRMED = utter(STANDS, Voice("en-us", 165, 50, 50, 0))
 NUMBER, AGENT, OWN = "+12125550100", "+12065550100", "+13125550100"
 
 
@@ -35,7 +38,7 @@ class Service(FakeService):
     tries: int = 1
     at_once: int = 1
     customer_first: bool = False
-    after_s: float = 1.8
+    after_s: float = 3.0
     keys: dict[str, str] = field(default_factory=dict)
     joined: dict[str, Leg] = field(default_factory=dict)
     results: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -47,7 +50,8 @@ class Service(FakeService):
         if who in self.joined:
             self.results[f"{who} pressed"].set()
             return
-        for frame in PROMPT.frames:
+        await leg.send("clear")
+        for frame in (CONFIRMED if self.keys[who] == "111" else PROMPT).frames:
             await leg.play(frame)
         if self.keys[who] == "111":
             self.tasks.add(asyncio.create_task(self.call_back()))
@@ -195,7 +199,7 @@ async def test_ringing_too_often_is_noticed(calling: Service) -> None:
 
 
 async def test_ringing_after_the_end_is_noticed(calling: Service) -> None:
-    calling.customer_first, calling.after_s = True, 4
+    calling.customer_first, calling.after_s = True, 5
     off = Doing(Meanwhile.CANCEL, 0.1, ("9",))
     wish, _ = await lived(calling, lingers_s=2, meanwhile=(off,))
     assert wish.ended_for == "cancelled"

@@ -15,6 +15,7 @@ from callback.request import Source
 from callback.state import State
 from callcenter.callbacks.models import Asked
 from callcenter.config import Queue, Settings
+from callcenter.storage.page_codes import PageCodes
 from support.numbers import new_number
 
 PHONE = {"width": 390, "height": 844}
@@ -324,6 +325,36 @@ async def test_all_pages_are_accessible(
     ) as page:
         await all_pages(site, page, look)
     assert found == {}
+
+
+CODES = {"code": "sms", "code_url": "http://127.0.0.1:1/", "code_secret": "a secret of the tests"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Settings(queues=[Queue(name="sales", callback=RULES)], callbacks={"page": CODES})],
+    ids=["codes"],
+)
+@pytest.mark.parametrize("language", ["en", "ja"])
+async def test_the_pages_of_a_form_are_accessible(site: Any, browser: Browser, language: str) -> None:
+    codes, axe = PageCodes(site.services.database), Axe()
+    wish = {"topic": "sales", "title": "", "at": "soonest", "zone": "", "name": "", "language": language}
+    await codes.open("one", wish | {"number": new_number()})
+    await codes.send("one", b"a hash")
+    path = f"/callback/code?key=one&lang={language}&notice=sent"
+    # Without motion, so that no color is looked at half way between two schemes.
+    async with opened(site, browser, path, reduced_motion="reduce") as page:
+        for path in ("", "wrong", f"{site.url}/callback/time?key=one&lang={language}"):
+            if path == "wrong":
+                await page.locator("#code").fill("1")
+                await page.locator("button.main").click()
+                await expect(page.get_by_role("alert")).to_be_focused()
+            elif path:
+                await page.goto(path)
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                result = await axe.run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+                assert result.response["violations"] == []
 
 
 async def test_a_finger_hits_everything(site: Any, browser: Browser) -> None:

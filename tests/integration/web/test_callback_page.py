@@ -327,6 +327,20 @@ async def test_a_topic_that_is_closed_meanwhile(site: Any, customer: Customer) -
     assert "no more requests" in page.text
 
 
+@pytest.mark.parametrize(
+    "settings", [(None, [Queue(name="sales", callback={**SALES, "max_pending": 1})])], indirect=True
+)
+async def test_a_topic_that_is_full(site: Any, customer: Customer) -> None:
+    late = (await at_form(customer)).form("/callback")
+    await book(customer)
+    assert "We take no more requests about this" in (await customer.get("/callback")).text
+    page = await customer.send(late, number=new_number(), consent="yes")
+    assert page.path == "/callback/time"
+    refused = await customer.send(page.form("/time"), at=page.times()[-1])
+    assert "We take no more requests about this" in refused.text
+    assert len(await kept(site)) == 1
+
+
 # Limits.
 
 

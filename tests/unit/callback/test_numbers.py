@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callback.errors import RefusedError
-from callback.numbers import LONGEST, NumberRules, e164, masked, plain, zone_of
+from callback.numbers import LONGEST, NumberRules, e164, masked, plain, refusal_of, zone_of
 from callback.refusal import Refusal
 
 
@@ -75,6 +75,18 @@ def test_emergency_numbers_of_any_region(written: str, region: str) -> None:
     assert refused(written, NumberRules(region)) is Refusal.NUMBER_EMERGENCY
 
 
+def test_emergency_numbers_behind_what_is_dialled_for_other_countries() -> None:
+    assert refused("011 49 110", NumberRules("US")) is Refusal.NUMBER_EMERGENCY
+    assert refused("0011 44 999", NumberRules("AU")) is Refusal.NUMBER_EMERGENCY
+
+
+def test_whether_a_kept_number_is_still_called() -> None:
+    assert refusal_of("+12025550143", NumberRules()) is None
+    own = NumberRules(own=frozenset({"+12025550143"}))
+    assert refusal_of("+12025550143", own) is Refusal.NUMBER_OWN
+    assert refusal_of("", own) is Refusal.NUMBER_INVALID
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -123,7 +135,7 @@ def test_what_is_no_number(written: str) -> None:
 
 
 def test_our_own_and_those_that_are_not_wanted() -> None:
-    rules = NumberRules("US", regions={"US"}, own={"+12025550100"}, refused=("+1876",))
+    rules = NumberRules("US", regions=frozenset({"US"}), own=frozenset({"+12025550100"}), refused=("+1876",))
     assert refused("(202) 555-0100", rules) is Refusal.NUMBER_OWN
     assert refused("+1 876 555 0123", rules) is Refusal.NUMBER_PREMIUM
     assert refused("+44 20 7946 0123", rules) is Refusal.NUMBER_FOREIGN

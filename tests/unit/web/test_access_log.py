@@ -14,6 +14,9 @@ CALL = "0195a3c0-1111-7222-8333-123456789012"
         ("/numbers/%2B15125550123", "/numbers/***23"),
         ("/numbers/15125550123/x", "/numbers/***23/x"),
         ("/sign-in/cc_abcDEF-123_4", "/sign-in/cc_***"),
+        (f"/callback/{'aB-_' * 21}/move", "/callback/***/move"),
+        ("/callback/code", "/callback/code"),
+        (f"/api/v1/callbacks/{CALL}", f"/api/v1/callbacks/{CALL}"),
     ],
 )
 def test_numbers_and_tokens_do_not_reach_the_log(path: str, shown: str) -> None:
