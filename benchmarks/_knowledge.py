@@ -11,6 +11,9 @@ RECENT = 300
 
 RECENT_S = 1800.0
 
+PASSED_S = 60.0
+"""Who may not be dialled for so long is passed by those who come now, as the service sees it."""
+
 
 @dataclass
 class History:
@@ -47,6 +50,10 @@ class Knowledge:
         self._on_break: set[str] = set()
         self._waiting: dict[int, tuple[str, int]] = {}
         self._virtual: set[int] = set()
+        self._away_until: dict[int, float] = {}
+        self._retry_s = {
+            queue.name: 0.0 if queue.callbacks is None else queue.callbacks.retry_s for queue in model.queues
+        }
         self._ringing: dict[int, set[str]] = defaultdict(set)
         self._offered_at: dict[int, float] = {}
         self._rings: deque[float] = deque(maxlen=RECENT)
@@ -82,6 +89,7 @@ class Knowledge:
                 self._forget(moment.caller)
             case Happened.UNREACHED:
                 self._ringing.pop(moment.caller, None)
+                self._away_until[moment.caller] = moment.at_s + self._retry_s[moment.queue] - PASSED_S
                 if not moment.ahead:
                     self._forget(moment.caller)
             case Happened.FREED:
@@ -98,6 +106,7 @@ class Knowledge:
 
     def _forget(self, caller: int) -> None:
         self._virtual.discard(caller)
+        self._away_until.pop(caller, None)
         self._waiting.pop(caller, None)
         self._ringing.pop(caller, None)
 
@@ -130,7 +139,10 @@ class Knowledge:
         before = {
             caller: queue
             for caller, (queue, priority) in self._waiting.items()
-            if priority >= moment.priority and not self._ringing.get(caller) and caller != moment.caller
+            if priority >= moment.priority
+            and not self._ringing.get(caller)
+            and caller != moment.caller
+            and self._away_until.get(caller, 0.0) <= moment.at_s
         }
         ahead = Counter(before.values())
         virtual = Counter(before[caller] for caller in self._virtual if caller in before)

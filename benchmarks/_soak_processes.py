@@ -48,6 +48,16 @@ class Process:
         """Start it and wait until it is ready; raises ``RuntimeError`` with its last words."""
         self._spawn()
         self.starts += 1
+        await self._until_ready()
+
+    async def revive(self) -> None:
+        """Start it where it was killed, and wait until it is ready either way, so that it can be stopped."""
+        if self.child is None or self.child.poll() is not None:
+            await self.start()
+        else:
+            await self._until_ready()
+
+    async def _until_ready(self) -> None:
         assert self.child is not None
         until = time.monotonic() + READY_TIMEOUT_S
         while not await asyncio.to_thread(self._is_ready):

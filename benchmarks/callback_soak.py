@@ -34,8 +34,8 @@ from callcenter.storage.embedded import PostgresServer
 from callcenter.storage.pool import Database
 from callcenter.storage.users import open_users
 
-MINUTES, QUICK_MINUTES = 10.0, 0.5
-SERVICES, WORKERS = 2, 4
+MINUTES, QUICK_MINUTES = 10.0, 0.2
+SERVICES, WORKERS, QUICK_WORKERS = 2, 4, 2
 KILL_EVERY_S, BACK_AFTER_S = 20.0, 2.0
 LEASE_S = 5
 FLOW = "flow.yaml"
@@ -62,19 +62,20 @@ def main() -> None:
     """Read the command line, live the rush, report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, help=f"of rush, default {MINUTES:g}")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_MINUTES:g} minutes")
+    parser.add_argument("--quick", action="store_true", help="within a minute or so")
     parser.add_argument("--kill", action="store_true", help="kill a worker every 20 s")
-    parser.add_argument("--workers", type=int, default=WORKERS, help=f"processes, default {WORKERS}")
+    parser.add_argument("--workers", type=int, help=f"processes, default {WORKERS}")
     parser.add_argument("--seed", type=int, default=1, help="of the plan")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write the whole truth there, as JSON")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the processes' logs there")
     arguments = parser.parse_args()
     minutes = arguments.minutes or (QUICK_MINUTES if arguments.quick else MINUTES)
+    workers = arguments.workers or (QUICK_WORKERS if arguments.quick else WORKERS)
     plan = scenario(minutes, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="callcenter-soak-") as folder:
         Path(folder).chmod(0o711)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            soaked = runner.run(soak(plan, Path(folder), arguments.workers, kill=arguments.kill))
+            soaked = runner.run(soak(plan, Path(folder), workers, kill=arguments.kill))
         if arguments.logs is not None:
             arguments.logs.mkdir(parents=True, exist_ok=True)
             for log in Path(folder).glob("*.log"):
@@ -122,6 +123,7 @@ async def soak(plan: Scenario, folder: Path, workers: int, *, kill: bool) -> Soa
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
+            await asyncio.gather(*(process.revive() for process in made))
         kept, attempts = await _read(database.url)
         exits = [await process.stop() for process in reversed(made)]
         kills = sum(process.starts - 1 for process in made)

@@ -8,18 +8,22 @@ beside them: with few agents waits scatter more, whoever estimates them.
 At each entry the estimate is made from what the service knows then: the lines, who is at work, recent
 contacts. ``waited`` are callers who were served and had to wait for an agent; for the others, who make the
 difference to ``all``, an agent was free and the wait was the ring alone.
+
+``with_callbacks`` is a rush hour in which many of those in line are customers who wait for a callback and do
+not hang up: callers who stay on the line wait behind them.
 """
 
 import argparse
 import statistics
 from dataclasses import dataclass, replace
 
+from _callback_rush import MAIN, Rush
 from _days import ANYBODY, CENTERS, day
 from _knowledge import Knowledge
 from _report import Report, progress
 
 from callcenter.acd.wait_time import Estimate, Method, estimate
-from callcenter.simulation import CallerKind, DayModel, Happened, Simulation
+from callcenter.simulation import CallerKind, DayModel, Happened, Moment, Simulation
 
 STAFFINGS = (0.75, 0.9, 1.05)
 BIG, SMALL = 10_000, 2_000
@@ -44,7 +48,11 @@ def without_skills(model: DayModel) -> DayModel:
 def guesses(model: DayModel, seed: int) -> list[Guess]:
     """Everybody who was served on one day."""
     known, open_, served = Knowledge(model), dict[int, Guess](), list[Guess]()
-    for moment in Simulation(model, seed).moments():
+
+    def expected_s(moment: Moment) -> float | None:
+        return open_[moment.caller].made.p50_s
+
+    for moment in Simulation(model, seed, expected_s=expected_s).moments():
         known.see(moment)
         if moment.what is Happened.ENTERED:
             lines, groups = known.lines(moment), known.groups()
@@ -107,6 +115,9 @@ def main() -> None:
         waited = [one for one in everybody if not one.at_once]
         add(report, f"{name}waited", waited, has_targets=calls == BIG)
         add(report, f"{name}all", everybody, has_targets=calls == BIG)
+    rush = Rush(callbacks=MAIN).model
+    found = [one for n in range(1 if options.quick else 8) for one in guesses(rush, options.seed + n)]
+    add(report, "with_callbacks_waited", [one for one in found if not one.at_once])
     report.print()
 
 

@@ -21,8 +21,8 @@ def add_callback(commands: Commands) -> None:
     list_.add_argument("--number", default=None, metavar="N", help="one number only, such as +15125550142")
     list_.add_argument("--limit", type=int, default=50, metavar="N", help="how many (default: 50)")
     show = command(actions, "show", "show one with its history", "callcenter callback show ID --json", _run)
-    cancel = command(actions, "cancel", "give one up", 'callcenter callback cancel ID --cause "solved"', _run)
-    cancel.add_argument("--cause", default="", metavar="TEXT", help="why")
+    cancel = command(actions, "cancel", "give one up", "callcenter callback cancel ID --cause solved", _run)
+    cancel.add_argument("--cause", default="", metavar="WORD", help="why, such as solved or duplicate")
     expedite = command(actions, "expedite", "make one due now", "callcenter callback expedite ID", _run)
     move = command(
         actions, "move", "choose another time", "callcenter callback move ID --to 2026-11-27T15:00", _run

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import getpass
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from callback.errors import CallbackError
+from callback.numbers import plain
 from callback.request import Callback
 from callback.search import Search
 from callback.state import ENDED, OPEN, State
@@ -30,6 +32,7 @@ from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
 from callcenter.storage.queues import QueueRows
 from callcenter.storage.wait_estimates import WaitEstimates
+from callcenter.web.callback_bodies import CAUSE
 from callcenter.web.callback_models import Callback as Shown
 from callcenter.web.callback_models import CallbackAttempt, CallbackChange
 
@@ -39,9 +42,9 @@ MOST = 10_000
 def run(options: argparse.Namespace) -> int:
     """Do what ``options.action`` says and print the result; raises ``UsageError``."""
     settings = load_settings(options.config)
-    wanted = _search(options) if options.action == "list" else None
-    callback_id = None if wanted is not None else _id(options.id)
     try:
+        wanted = _search(options) if options.action == "list" else None
+        callback_id = None if wanted is not None else _id(options.id)
         print(asyncio.run(_done(settings, options, wanted, callback_id)))  # noqa: T201
     except CallbackError as error:
         raise UsageError(str(error)) from None
@@ -65,7 +68,7 @@ async def _changed(desk: CallbackDesk, options: argparse.Namespace, callback_id:
     by = f"user {_user()}"
     match options.action:
         case "cancel":
-            return await desk.cancel(callback_id, by=by, cause=options.cause)
+            return await desk.cancel(callback_id, by=by, cause=_cause(options.cause))
         case "expedite":
             return await desk.expedite(callback_id, by=by)
         case _:
@@ -103,7 +106,14 @@ def _search(options: argparse.Namespace) -> Search:
         if name not in several:
             raise UsageError(f"--state: there is no state {name!r}; there are {', '.join(several)}")
         states |= several[name]
-    return Search(queue=options.queue, states=states, number=options.number, limit=options.limit)
+    number = None if options.number is None else plain(options.number)
+    return Search(queue=options.queue, states=states, number=number, limit=options.limit)
+
+
+def _cause(text: str) -> str:
+    if not re.fullmatch(CAUSE, text):
+        raise UsageError("--cause: must be one word of small letters, digits and _, at most 40 of them")
+    return text
 
 
 def _id(text: str) -> UUID:

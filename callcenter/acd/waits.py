@@ -41,10 +41,15 @@ class _Past:
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
-    """How many stand before somebody in each queue; ``virtual`` are those of ``all`` who do not hang up."""
+    """How many stand before somebody in each queue; ``virtual`` are those of ``all`` who do not hang up.
+
+    ``passed`` are those of the virtual ones who may not be called yet: they stand there and keep nobody
+    waiting.
+    """
 
     all: Counter[str] = field(default_factory=Counter)
     virtual: Counter[str] = field(default_factory=Counter)
+    passed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,8 @@ def _ahead(present: _Present, priority: int, since: float) -> _Ahead:
     """Who waits in each queue and stands before somebody who came then."""
     ahead = _Ahead()
     for line in present.waiting:
-        for counts, entered in ((ahead.all, line.entered), (ahead.virtual, line.kept)):
+        kinds = ((ahead.all, line.entered), (ahead.virtual, line.kept), (ahead.passed, line.passed))
+        for counts, entered in kinds:
             if line.priority > priority:
                 counts[line.queue] += len(entered)
             elif line.priority == priority:
@@ -249,9 +255,10 @@ def _lines(past: _Past, priority: int, ahead: _Ahead) -> dict[str, Line]:
     for name in {*past.recent, *ahead.all}:
         recent = past.recent.get(name)
         known = recent is not None and recent.contacts >= ENOUGH_CONTACTS
+        waited_for = max(0, ahead.all[name] - ahead.passed[name])
         lines[name] = Line(
-            ahead.all[name],
-            min(ahead.virtual[name], ahead.all[name]),
+            waited_for,
+            min(ahead.virtual[name] - ahead.passed[name], waited_for),
             service_s=recent.service_s if recent is not None and known else None,
             abandon_per_s=recent.abandoned / recent.waited_s if recent and recent.waited_s else 0.0,
             overtaking_per_s=overtaking[name] / (60 * ARRIVALS_MINUTES),

@@ -23,7 +23,6 @@ from callback.dialogue import (
     Silence,
 )
 from callback.known import Decided, Decision, Known
-from callback.refusal import Refusal
 from callback.wording import Line, Wording
 from callcenter.acd.dispatcher import Ticket
 from callcenter.acd.wait_time import UNAVAILABLE, Estimate
@@ -123,8 +122,9 @@ class CallbackOffer:
         """The caller has pressed the key."""
         offer = await self._wish.offered(self._estimate)
         if offer is None:
+            refused = self._words.refused(await self._wish.why_not())
             await self._talk.hush()
-            self._talk.say((self._words.refused(Refusal.NOT_OFFERED), self._words.say("stay")))
+            self._talk.say((refused, self._words.say("stay")))
             return
         await self._begin(offer, by="key")
 

@@ -25,7 +25,7 @@ class Talk:
         self._wait_s: float | None = None
         self._speaking: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._silence = TimerFired("callback:silence")
+        self._silence: TimerFired | None = None
 
     def say(self, lines: Sequence[Line], wait_s: float | None = None) -> None:
         """Say it, and wait for a key for ``wait_s`` after it; ``None``: none is asked for."""
@@ -38,6 +38,8 @@ class Talk:
     def listen(self, wait_s: float) -> None:
         """Say nothing and wait for a key."""
         self._stop_timer()
+        # Known by identity: a time that ran out as a key was pressed is not that of the next question.
+        self._silence = TimerFired("callback:silence")
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(wait_s, self._context.inbox.put, self._silence)
 
@@ -52,7 +54,7 @@ class Talk:
 
     def is_silence(self, signal: TimerFired) -> bool:
         """Whether no key came in time."""
-        return signal is self._silence and self._timer is not None
+        return signal is self._silence
 
     def heard(self, signal: Played) -> bool:
         """Take the end of a sound; true where nothing follows it."""
@@ -112,4 +114,4 @@ class Talk:
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer = self._silence = None

@@ -74,6 +74,17 @@ class CallbackWish:
         """What may be offered to one who has still to wait so long."""
         return await self._soon(self._desk.offered(self._queue.name, estimate))
 
+    async def why_not(self) -> Refusal:
+        """Why nothing is offered, to one who asks."""
+        try:
+            async with asyncio.timeout(LOOK_WITHIN_S):
+                await self._desk.soonest(self._queue.name)
+        except RefusedError as error:
+            return error.refusal
+        except (CallbackError, CallCenterError, TimeoutError) as error:
+            log.warning("call %s: why there is no callback: %s", self._context.call_id, error or "slow")
+        return Refusal.NOT_OFFERED
+
     def check(self, text: str) -> Checked:
         """Whether a number can be called."""
         try:

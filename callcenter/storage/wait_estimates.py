@@ -12,6 +12,9 @@ RECENT_CONTACTS = 200
 """Handle times and waits of a queue are learnt from its last so many contacts."""
 
 RECENT_HOURS = 4
+PASSED_S = 60.0
+"""Who may not be dialled for so long is passed by those who come now."""
+
 ARRIVALS_MINUTES = 30
 
 # Who can be counted on. Agents who wished to leave after their call will not take another one.
@@ -30,16 +33,21 @@ GROUP BY one.queues, one.skills
 """
 
 # When each of those who wait came, as seconds since 1970: one array per queue and priority is much less to
-# read than one row per caller. Those kept are of callbacks.
+# read than one row per caller. Those kept are of callbacks; those passed may not be dialled for a while yet.
 LINES = """
-SELECT queue, priority,
+SELECT entry.queue, entry.priority,
        array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
-           FILTER (WHERE state = 'waiting') AS entered,
+           FILTER (WHERE entry.state = 'waiting') AS entered,
        array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
-           FILTER (WHERE state = 'waiting' AND callback_id IS NOT NULL) AS kept,
-       (count(*) FILTER (WHERE state <> 'waiting'))::int AS offered
-FROM callcenter.queue_entry
-GROUP BY queue, priority
+           FILTER (WHERE entry.state = 'waiting' AND entry.callback_id IS NOT NULL) AS kept,
+       array_agg(extract(epoch FROM entered_at)::float8 ORDER BY entered_at)
+           FILTER (WHERE entry.state = 'waiting' AND later.callback_id IS NOT NULL) AS passed,
+       (count(*) FILTER (WHERE entry.state <> 'waiting'))::int AS offered
+FROM callcenter.queue_entry AS entry
+LEFT JOIN callback.callback AS later
+       ON later.callback_id = entry.callback_id AND NOT entry.ready
+      AND later.not_before > now() + make_interval(secs => $1)
+GROUP BY entry.queue, entry.priority
 """
 
 HISTORY = """
@@ -139,13 +147,15 @@ class Staff:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Who stands in line for one queue and priority: when they came (seconds since 1970, ascending), how many
-    ring. ``kept`` are those of them who keep a place for a callback.
+    ring. ``kept`` are those of them who keep a place for a callback, ``passed`` those of these whom others
+    pass.
     """
 
     queue: str
     priority: int
     entered: Sequence[float]
     kept: Sequence[float]
+    passed: Sequence[float]
     offered: int
 
 
@@ -209,9 +219,16 @@ class WaitEstimates:
 
     async def lines(self) -> list[Waiting]:
         """Everybody in line."""
-        rows = await self._database.fetch(LINES)
+        rows = await self._database.fetch(LINES, PASSED_S)
         return [
-            Waiting(row["queue"], row["priority"], row["entered"] or (), row["kept"] or (), row["offered"])
+            Waiting(
+                row["queue"],
+                row["priority"],
+                row["entered"] or (),
+                row["kept"] or (),
+                row["passed"] or (),
+                row["offered"],
+            )
             for row in rows
         ]
 

@@ -10,6 +10,7 @@ from callback.request import Source
 from callback.state import ENDED, OPEN, State
 from callcenter.web.models import MAX_PAGE, Body, Name, Query, Text, Time, plus
 
+CAUSE = r"^([a-z][a-z0-9_]{0,39})?$"
 Written = Annotated[str, Field(min_length=1, max_length=40)]
 """A telephone number as people write it; the rules make it E.164 or refuse it."""
 
@@ -92,9 +93,9 @@ class MoveBody(Versioned):
 
 
 class CancelBody(Versioned):
-    """Why it is not wanted any more."""
+    """Why it is not wanted any more: a word, as it stays in the log when all that is personal is erased."""
 
-    cause: Annotated[Text, Field(max_length=200)] = ""
+    cause: Annotated[str, Field(pattern=CAUSE)] = ""
 
 
 class ReassignBody(Versioned):

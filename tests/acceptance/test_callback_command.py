@@ -35,6 +35,7 @@ def test_the_command_looks_after_callbacks(served: Program) -> None:
     listed = json.loads(served.run("callback", "list", "--state", "open", "--json").stdout)
     assert [(one["callback_id"], one["number"]) for one in listed] == [(callback_id, NUMBER)]
     assert f"{callback_id} queued sales {NUMBER}" in served.run("callback", "list").stdout
+    assert callback_id in served.run("callback", "list", "--number", "512-555-0142").stdout
     assert "there are none" in served.run("callback", "list", "--state", "ended").stdout
     slot = next(
         one["start"] for one in served.api("GET", "/callbacks/slots?queue=sales")["slots"] if one["free"]
@@ -62,7 +63,9 @@ def test_the_command_looks_after_callbacks(served: Program) -> None:
     [
         (("list", "--state", "asleep"), "there is no state 'asleep'"),
         (("list", "--limit", "0"), "--limit must be between"),
+        (("list", "--number", "none"), "this is not a telephone number"),
         (("show", "x"), "'x' is no id"),
+        (("cancel", str(uuid4()), "--cause", "Ada is gone"), "--cause: must be one word"),
         (("cancel", str(uuid4())), "there is no callback"),
         (("move", str(uuid4()), "--to", "soon"), "'soon' is no time"),
         (("move", str(uuid4())), "one of the arguments --to --asap is required"),

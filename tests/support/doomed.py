@@ -36,7 +36,7 @@ OPTIONS = Options(
     dial_rate_per_s=10_000,
     drain_s=0.2,
     ask_s=0.03,
-    margin_s=0.5,
+    margin_s=1.0,
     again_s=0.05,
 )
 _ROLES = {

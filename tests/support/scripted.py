@@ -16,9 +16,9 @@ from support.exchange import OVER, Line, RefusedByNetworkError
 
 LOOK_S = 0.01
 RING_S = 0.3
-LATEST_S = 0.25
+LATEST_S = 0.8
 """How long after the attempt was written the network may be asked to dial: less than a worker that reconciles
-waits before it believes that nobody was."""
+waits (``Options.margin_s``) before it believes that nobody was."""
 
 QUICK = Rules(
     retry=RetryRules(

@@ -124,6 +124,28 @@ async def test_callbacks_ahead_are_waited_for_and_do_not_hang_up(center: Any, wa
     assert made.mean_s == pytest.approx(100 + 100 + 100 + 5, rel=1e-3)
 
 
+async def test_callbacks_that_may_not_be_dialled_yet_are_passed(center: Any, waits: WaitTimes) -> None:
+    for _ in range(10):
+        await contact(center.database, service_s=100, ring_s=5)
+    await busy(center, "ann")
+    later = [await center.callback(age_s=20, state="retry_wait") for _ in range(2)]
+    await center.callback(age_s=20)
+    for callback_id, in_s in zip(later, (30, 300), strict=True):
+        await center.database.execute(
+            "UPDATE callback.callback SET not_before = now() + make_interval(secs => $2)"
+            " WHERE callback_id = $1",
+            callback_id,
+            float(in_s),
+        )
+    await center.caller()
+    (place,) = [entry for entry in await center.line.entries("sales") if entry.callback_id is None]
+    assert place.position == 4
+    made = await waits.of_caller("sales", 0, place.position, place.entered_at)
+    # The one who may be called in half a minute is waited for.
+    assert made.mean_s == pytest.approx(3 * 100 + 5, rel=1e-3)
+    assert (await waits.of_newcomers())["sales"].mean_s == pytest.approx(4 * 100 + 5, rel=1e-3)
+
+
 async def test_who_is_rung_is_not_ahead_and_who_will_leave_is_not_counted_on(
     center: Any, waits: WaitTimes
 ) -> None:

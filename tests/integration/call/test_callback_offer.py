@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from callback import dialogue
+from callback.refusal import Refusal
 from callback.request import Source
 from callback.wording import Wording
 from callcenter import config
@@ -19,6 +20,7 @@ from callcenter.callbacks.models import Asked
 from callcenter.media.prompts import file_name
 from support.acd import soon
 
+SIGNAL = b"\x00\x10\x00\x20\x00\x30\x00\x20" * 20
 CALLER, OTHER = "+12025550100", "+12025550142"
 KEEPS = CallbackRules(enabled=True, earliest_s=0, dial_from="00:00", dial_until="24:00", zone="UTC")
 FLOW = """
@@ -42,6 +44,16 @@ nodes:
 
 async def opened(open_: Any, flow: str = FLOW, queues: tuple[str, ...] = ("sales",), **rules: Any) -> Any:
     return await open_(flow, queues=queues, wrap_up_s=0, callback=KEEPS.model_copy(update=rules))
+
+
+def recorded(tmp_path: Path, text: str, seconds: float = 0.1) -> None:
+    """Somebody has recorded a text."""
+    (tmp_path / "voices").mkdir()
+    with wave.open(str(tmp_path / "voices" / f"{file_name(text)}.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(SIGNAL * int(seconds * 8000 / len(SIGNAL) * 2))
 
 
 async def press(center: Any, caller: Any, keys: str) -> None:
@@ -158,12 +170,7 @@ async def test_silence_is_an_answer_and_recordings_stand_in_for_the_voice(
 ) -> None:
     monkeypatch.setattr(dialogue, "OFFER_WAIT_S", 0.2)
     offer = Wording("en").say("offer", key="1").text
-    (tmp_path / "voices").mkdir()
-    with wave.open(str(tmp_path / "voices" / f"{file_name(offer)}.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(1600))
+    recorded(tmp_path, offer)
     center = await opened(open_center)
     await waits_long(center)
     caller = await center.call()
@@ -237,15 +244,27 @@ async def test_hanging_up_before_confirming_is_an_abandonment(open_center: Any) 
     assert outcome(center) in ("abandoned", "short_abandoned")
 
 
-async def test_a_refusal_is_said_and_the_caller_stays(open_center: Any) -> None:
-    center = await opened(open_center, accept=False)
+@pytest.mark.parametrize(
+    ("rules", "refusal"),
+    [
+        ({"accept": False}, Refusal.NOT_OFFERED),
+        ({"hours": {"zone": "UTC", "weekly": []}}, Refusal.CLOSED),
+        ({"max_pending": 1}, Refusal.TOO_MANY),
+    ],
+)
+async def test_a_refusal_is_said_and_the_caller_stays(
+    open_center: Any, tmp_path: Path, rules: dict[str, Any], refusal: Refusal
+) -> None:
+    recorded(tmp_path, Wording("en").refused(refusal).text, seconds=2)
+    center = await opened(open_center, **rules)
+    if refusal is Refusal.TOO_MANY:
+        await asked_for(center, "+12025550177")
     caller = await center.call()
-    await center.in_line(1)
+    await center.hears_of("queue.entered")
     await press(center, caller, "1")
-    await asyncio.sleep(0.3)
+    await soon(lambda: SIGNAL in bytes(caller.sound))
     assert "callback.offered" not in center.types()
-    assert len(await center.line.entries()) == 1
-    await center.services.callbacks.desk.forbid(CALLER, by="user tess")
+    assert [entry.callback_id for entry in await center.line.entries() if entry.node_id] == [None]
     caller.hang_up()
     await center.over()
 
