@@ -55,7 +55,7 @@ RENEW = """
 WITH held AS MATERIALIZED (
     SELECT c.callback_id FROM unnest($3::uuid[], $4::bigint[]) AS mine (callback_id, fence)
     JOIN callback.callback AS c USING (callback_id)
-    WHERE c.fence = mine.fence
+    WHERE c.fence = mine.fence AND coalesce(c.worker, $1) = $1
     ORDER BY c.callback_id FOR UPDATE OF c
 ),
 renewed AS (

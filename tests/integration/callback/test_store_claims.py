@@ -241,7 +241,8 @@ async def test_a_lease_is_renewed_by_who_has_it(store: Store) -> None:
     assert renewed.lease_until - mine.lease_until > timedelta(seconds=200)
     assert await store.renew(ME, 30, {mine.callback.callback_id: mine.fence + 1}) == set()
     await store.step(mine, Step.RELEASE)
-    assert await store.renew(ME, 30, ids) == set()
+    assert await store.renew(ME, 30, ids) == {mine.callback.callback_id}, "given back, not lost"
+    assert (await store.get(mine.callback.callback_id)).lease_until is None
 
 
 async def test_a_lost_worker_that_had_dialled_nobody_loses_it_to_the_line(store: Store) -> None:
