@@ -22,10 +22,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a call, and the network's name for it, where there is one."""
+    """What became of a call, and the network's name for it, where there is one.
+
+    ``talked``: the customer is known to have been with an agent.
+    """
 
     fate: Fate
     call_ref: str = ""
+    talked: bool = False
 
 
 class Carrier(Protocol):

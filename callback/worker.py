@@ -187,8 +187,9 @@ class Worker:
                 await self._store.step(claim, Step.REJECT, cause=cause)
 
     async def _renew(self) -> None:
-        await asyncio.sleep(self._options.lease_s / 3)
+        # In this order: after an outage there is no time to lose.
         await self._held.renew()
+        await asyncio.sleep(self._options.lease_s / 3)
 
     async def _look(self) -> None:
         await self._doubts.wait()

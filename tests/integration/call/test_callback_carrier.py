@@ -78,6 +78,15 @@ class TestNetwork:
         await network.hang_up(attempt, "ref")
         assert center.network.hung_up == ["ref"]
 
+    async def test_who_has_talked_without_its_being_noted(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        (attempt,) = await back.attempts(wish)
+        assert not (await network.fate(wish, attempt)).talked
+        await customer.picks_up()
+        await back.center.stored("agent.connected")
+        assert (await network.fate(wish, attempt)).talked
+
 
 class TestNews:
     async def news(self, back: Any, customer: Any, event_id: str, result: DialResult | None) -> None:
