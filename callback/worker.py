@@ -176,9 +176,11 @@ class Worker:
         rules, room = self._rules(queue), self._room_to_carry()
         if not rules.process or room <= 0:
             return
-        at_once = math.floor(rules.pacing * await self._room.free_agents(queue))
-        if at_once > 0:
-            await self._start(queue=queue, at_once=at_once, limit=room)
+
+        async def at_once() -> int:
+            return math.floor(rules.pacing * await self._room.free_agents(queue))
+
+        await self._start(queue=queue, at_once=at_once, limit=room)
 
     async def _start(
         self,
@@ -186,7 +188,7 @@ class Worker:
         limit: int,
         ids: list[UUID] | None = None,
         queue: str | None = None,
-        at_once: int | None = None,
+        at_once: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         claims = await self._store.claim(
             self._worker_id, self._options.lease_s, ids=ids, queue=queue, at_once=at_once, limit=limit
