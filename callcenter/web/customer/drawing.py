@@ -1,5 +1,6 @@
 """Draws the customers' pages, and answers for what goes wrong on them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -72,6 +73,10 @@ class Drawing:
         template = self._templates.get_template(f"callback/{name}.html")
         text = template.render(visit=visit, words=visit.words, **values)
         return web.Response(text=text, content_type="text/html", status=status, headers=HEADERS)
+
+    async def long_page(self, visit: Visit, name: str, status: int = 200, **values: Any) -> web.Response:
+        """A page with a long list, which takes a while to draw: sound must go on meanwhile."""
+        return await asyncio.to_thread(self.page, visit, name, status, **values)
 
     def message(self, visit: Visit, name: str, status: int, *, again: bool = False) -> web.Response:
         """A page that says one thing."""

@@ -1,5 +1,6 @@
 """What a customer may choose from in one topic: as soon as possible, and free times."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +70,8 @@ class Offering:
         if near is not None:
             slots = nearest(slots, near, NEAREST)
         soonest = await self.soonest(queue, visit, zone, href=href)
-        return Offered(soonest, days(slots, calendar, href), calendar.zone_name())
+        written = await asyncio.to_thread(days, slots, calendar, href)
+        return Offered(soonest, written, calendar.zone_name())
 
     async def soonest(
         self, queue: str, visit: Visit, zone: str = "", *, href: Callable[[str], str] | None = None
