@@ -75,8 +75,11 @@ def e164(text: str, rules: NumberRules) -> str:
         or number.startswith(rules.refused)
     ):
         raise RefusedError(Refusal.NUMBER_PREMIUM, "numbers of this kind are not called", "number")
-    # A fictional number of no known area has no region.
-    if rules.regions and (region or _main_region(parsed)) not in rules.regions:
+    regions = {region}
+    if _FICTION.fullmatch(number):
+        # One of no known area has no region, and nobody is rung by any of them.
+        regions.add(_main_region(parsed))
+    if rules.regions and not regions & rules.regions:
         raise RefusedError(Refusal.NUMBER_FOREIGN, "numbers of this country are not called", "number")
     return number
 

@@ -38,6 +38,9 @@ class Carrier(Protocol):
     async def carry(self, claim: Claim) -> None:
         """Reserve, dial, connect. Whatever happens, the outcome is recorded before this returns.
 
+        Who was delayed asks the network no more: ``Options.margin_s`` after the attempt was written another
+        worker may have found that nobody was dialled.
+
         Raising is allowed: the worker then lets the lease run out, or gives the claim back if nobody was
         dialled.
         """

@@ -66,6 +66,8 @@ def _zone(name: str) -> str:
 
 Clock = Annotated[str, BeforeValidator(_clock), Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Regions = Annotated[str, Field(pattern=r"^([A-Z]{2}|\*)$")]
+ANYWHERE = "*"
 Title = Annotated[str, Field(min_length=1, max_length=60)]
 Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{1,15}$")]
 _BASE64_SECRET = "whsec_"  # noqa: S105  # the visible beginning of a secret
@@ -111,7 +113,8 @@ class CallbackRules(Section):
     removed. More than ``max_pending`` open ones, or a
     longer wait than ``max_wait_s``, stop the offering. A customer who picked up waits for an agent for
     ``wait_cap_s`` at most. An ``owner`` is waited for alone for ``owner_wait_s``. ``title`` is what the
-    customers' page calls the queue, by language.
+    customers' page calls the queue, by language. Called are numbers of the countries ``regions``, without any
+    of ``region`` alone: whoever asks costs us a call, so far away ones are a choice. ``*`` is any country.
     """
 
     enabled: bool = False
@@ -145,7 +148,7 @@ class CallbackRules(Section):
     zone: Annotated[str, AfterValidator(_zone)] = ""
     from_number: str = Field("", max_length=50)
     region: Region = "US"
-    regions: list[Region] = Field([], max_length=250)
+    regions: list[Regions] = Field([], max_length=250)
 
     @field_validator("dial_until")
     @classmethod

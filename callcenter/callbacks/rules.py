@@ -1,6 +1,7 @@
 """What the settings of queues mean to their callbacks; the one place where settings become rules."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from callback.numbers import NumberRules
 from callback.request import Mode
 from callback.rules import AtClose, RetryRules, Rules, SlotRules
 from callcenter.acd.queues import Queues
-from callcenter.callback_settings import CallbackRules, Callbacks
+from callcenter.callback_settings import ANYWHERE, CallbackRules
 from callcenter.config import Settings
 from callcenter.queueing import Queue, needs_of
 from callcenter.storage.closures import Closure, ClosureBoard
@@ -21,6 +22,9 @@ AHEAD = timedelta(days=100)
 """How far the opening hours are known: beyond the last slot that any settings allow."""
 
 LATEST = datetime.max.replace(tzinfo=UTC)
+
+_E164 = re.compile(r"\+[0-9]{3,15}")
+_SEPARATORS = re.compile(r"[ ()./-]")
 
 GONE = Rules(accept=False, process=False)
 """Of a queue that does not exist any more: nothing is taken, nobody is dialled."""
@@ -84,7 +88,7 @@ def rules_of(
         calendar=_calendar(settings, day) if closed is None else _calendar(settings, day).without(closed),
         closed=closed,
         dialling=Dialling(_minute(settings.dial_from), _minute(settings.dial_until)),
-        numbers=number_rules(settings, whole.callbacks),
+        numbers=number_rules(settings, whole),
         slots=SlotRules(**settings.slots.model_dump(), zone=zone),
         retry=RetryRules(**settings.retry.model_dump()),
         zone=zone,
@@ -121,14 +125,27 @@ def zone_of(settings: CallbackRules, whole: Settings) -> str:
     return settings.zone or (settings.plan.zone if settings.plan else whole.metrics.timezone)
 
 
-def number_rules(settings: CallbackRules, callbacks: Callbacks) -> NumberRules:
-    """Which numbers a queue calls."""
+def number_rules(settings: CallbackRules, whole: Settings) -> NumberRules:
+    """Which numbers a queue calls: of its own country alone, unless the settings say more."""
+    regions = settings.regions or [settings.region]
     return NumberRules(
         region=settings.region,
-        regions=frozenset(settings.regions),
-        own=frozenset(callbacks.own_numbers),
-        refused=tuple(callbacks.refused),
+        regions=frozenset() if ANYWHERE in regions else frozenset(regions),
+        own=_own_numbers(settings, whole),
+        refused=tuple(whole.callbacks.refused),
     )
+
+
+def _own_numbers(settings: CallbackRules, whole: Settings) -> frozenset[str]:
+    """Where we would call ourselves: what the settings say, what our flows answer, what agents answer."""
+    known = [
+        settings.from_number,
+        whole.gateways.twilio.from_number,
+        *(route.number for route in whole.routes),
+        *(agent.address for agent in whole.agents),
+    ]
+    numbers = (_SEPARATORS.sub("", one) for one in known)
+    return frozenset({*whole.callbacks.own_numbers, *filter(_E164.fullmatch, numbers)})
 
 
 def _machine(settings: CallbackRules) -> Literal["retry", "message_retry", "message_complete"]:

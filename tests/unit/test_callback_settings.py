@@ -185,7 +185,21 @@ def test_zones_and_numbers() -> None:
     rules = rules_of(CallbackRules(region="DE", regions=["DE"]), tokyo, NOON)
     assert (rules.numbers.region, set(rules.numbers.regions)) == ("DE", {"DE"})
     assert "+12025550100" in rules.numbers.own
+    assert set(rules_of(CallbackRules(region="JP"), tokyo, NOON).numbers.regions) == {"JP"}
+    assert not rules_of(CallbackRules(regions=["*"]), tokyo, NOON).numbers.regions
     assert rules.slots.zone == rules.zone == "Asia/Tokyo"
+
+
+def test_we_do_not_call_ourselves() -> None:
+    agent = {"id": "ann", "address": "PJSIP/ann", "gateway": "asterisk"}
+    settings = whole(
+        gateways={"twilio": {"from_number": "+1 202 555 0101"}},
+        routes=[{"number": "+12025550102", "flow": "main.yaml"}, {"number": "*", "flow": "main.yaml"}],
+        agents=[{"id": "bob", "address": "+1 (202) 555-0103"}, agent],
+        callbacks={"own_numbers": ["+12025550104"]},
+    )
+    own = rules_of(CallbackRules(from_number="+12025550105"), settings, NOON).numbers.own
+    assert own == {f"+1202555010{last}" for last in range(1, 6)}
 
 
 def test_without_a_message_a_machine_is_tried_again() -> None:

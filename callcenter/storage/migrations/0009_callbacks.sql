@@ -171,8 +171,10 @@ BEGIN
     IF FOUND THEN
         PERFORM pg_notify('callback_delivery', '');
     END IF;
+    -- What a worker does with a callback that it has is nobody else's business.
     PERFORM pg_notify('callback', json_build_object('callback_id', callback_id, 'state', after)::text)
-       FROM stored;
+       FROM stored WHERE after NOT IN ('requested', 'agent_reserved', 'agent_accepted', 'dialing', 'answered',
+                                       'confirming', 'waiting_agent', 'bridged');
     RETURN NULL;
 END $$;
 CREATE TRIGGER changed AFTER INSERT ON callback.event REFERENCING NEW TABLE AS stored

@@ -181,7 +181,7 @@ async def test_a_conversation_is_waited_for_when_a_worker_closes(bench: Bench) -
 async def test_what_takes_too_long_at_closing_is_left_to_others(bench: Bench) -> None:
     bench.network(Plan(talk_s=2))
     callback = await requested(bench.store, mode=Mode.CUSTOMER_FIRST)
-    options = Options(lease_s=0.9, poll_s=0.05, drain_s=0.2, ask_s=0.02, margin_s=1)
+    options = replace(FAST, drain_s=0.2)
     async with bench.worker(options=options):
         await bench.until(callback, State.BRIDGED)
     assert (await bench.store.get(callback.callback_id)).state is State.RECONCILING

@@ -11,7 +11,7 @@ from callback.store import Store
 CALLBACKS = "/api/v1/callbacks"
 NUMBER = "+15125550142"
 OTHER = "+442079460123"
-ALWAYS = {"enabled": True, "dial_from": "00:00", "dial_until": "24:00"}
+ALWAYS = {"enabled": True, "dial_from": "00:00", "dial_until": "24:00", "regions": ["US", "GB"]}
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from aiohttp import ClientPayloadError
 CALLBACKS = "/api/v1/callbacks"
 NUMBER = "+15125550142"
 OTHER = "+442079460123"
-ALWAYS = {"enabled": True, "dial_from": "00:00", "dial_until": "24:00"}
+ALWAYS = {"enabled": True, "dial_from": "00:00", "dial_until": "24:00", "regions": ["US", "GB"]}
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ async def test_a_queue_that_takes_none(site: Any) -> None:
 async def test_a_full_slot_names_free_ones(open_site: Any) -> None:
     site = open_site
     slot = await free_slot(site)
-    for number in ("+15125550101", "+15125550102"):
+    for number in ("+15125550103", "+15125550104"):
         assert (await ask(site, number=number, slot=slot))[0] == 201
     status, problem, _ = await ask(site, slot=slot)
     assert (status, problem["error"]["code"]) == (409, "slot_full")

@@ -139,8 +139,10 @@ def test_our_own_and_those_that_are_not_wanted() -> None:
     assert refused("(202) 555-0100", rules) is Refusal.NUMBER_OWN
     assert refused("+1 876 555 0123", rules) is Refusal.NUMBER_PREMIUM
     assert refused("+44 20 7946 0123", rules) is Refusal.NUMBER_FOREIGN
-    assert refused("+1 416 555 0123", rules) is Refusal.NUMBER_FOREIGN  # Canada
-    assert e164("+1 555 555 0100", rules) == "+15555550100"
+    for neighbour in ("+1 416 555 1234", "+1 809 555 1234"):  # the same code, another country and price
+        assert refused(neighbour, rules) is Refusal.NUMBER_FOREIGN
+    for fictional in ("+1 555 555 0100", "+1 416 555 0123"):
+        assert e164(fictional, rules) == "+" + "".join(filter(str.isdigit, fictional))
 
 
 @given(st.text(max_size=60), st.sampled_from(["US", "DE", "JP", "ZZ", ""]))
