@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -13,7 +13,7 @@ from callback.request import Callback, Source
 from callback.state import State
 from callcenter.config import Queue, Settings
 from callcenter.storage.page_codes import PageCodes
-from callcenter.web.customer import forms
+from callcenter.web.customer import drawing, forms
 from support.customer import Customer, Seen
 from support.numbers import new_number
 
@@ -294,6 +294,8 @@ async def test_a_key_of_another_form_is_forged(site: Any, customer: Customer) ->
         (b"topic=sales&at=soonest&name=%ff", {}),
         (b"topic=sales", {}),
         (b"topic=sales&at=never", {}),
+        (b"topic=sales&at=2026-11-27%0012:00:00Z", {}),
+        (b"topic=sales&at=0001-01-01T00:00:00%2B23:59", {}),
         (b"{}", {"Content-Type": "application/json"}),
         (b"--x--", {"Content-Type": "multipart/form-data; boundary=x"}),
         (b"topic=sales&at=soonest", {"Sec-Fetch-Site": "cross-site"}),
@@ -318,6 +320,31 @@ async def test_a_body_without_a_length_is_bounded(customer: Customer) -> None:
         "/callback", endless(), **{"Content-Type": "application/x-www-form-urlencoded"}
     )
     assert page.status == 400
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dripping() -> Any:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(drawing, "BODY_TIMEOUT_S", 0.3)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with asyncio.timeout(10):
+        assert (await customer.post("/callback", dripping(), **kind)).status == 400
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-27\x0012:00Z"]
+)
+async def test_a_time_that_no_clock_shows_is_not_chosen(
+    customer: Customer, caplog: pytest.LogCaptureFixture, at: str
+) -> None:
+    page = await customer.get("/callback?" + urlencode({"topic": "sales", "at": at}))
+    assert (page.status, "When shall we call you?" in page.text) == (200, True)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_topic_that_is_closed_meanwhile(site: Any, customer: Customer) -> None:
@@ -355,6 +382,20 @@ async def test_a_number_may_ask_so_often(site: Any, customer: Customer) -> None:
     await site.services.database.execute(
         "UPDATE callcenter.callback_page_use SET at = at - interval '1 hour'"
     )
+    assert (await book(customer, number)).status == 200
+
+
+@pytest.mark.parametrize("settings", [({"per_number_day": 2},)], indirect=True)
+async def test_nobody_has_a_number_rung_up_all_day(site: Any, customer: Customer) -> None:
+    number, later = new_number(), "UPDATE callcenter.callback_page_use SET at = at - interval '12 hours'"
+    statuses = []
+    for _ in range(4):
+        statuses.append((await book(customer, number)).status)
+        await site.services.database.execute(later)
+        await PageCodes(site.services.database).purge()
+    assert statuses == [200, 200, 200, 200]
+    assert [(await book(customer, number)).status for _ in range(2)] == [200, 429]
+    await site.services.database.execute(later)
     assert (await book(customer, number)).status == 200
 
 
