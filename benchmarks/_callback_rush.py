@@ -20,6 +20,7 @@ same callers' waits, with and without callbacks, differ by what it costs that ag
 telephones ring.
 """
 
+import argparse
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -201,3 +202,17 @@ def _mean(values: Sequence[float]) -> float:
 
 def _share(day: Sequence[Stay], ended: set[str]) -> float:
     return _mean([float(stay.ended in ended) for stay in day])
+
+
+def main() -> None:
+    """Measure the rush hour alone and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="5 days of each kind instead of 20")
+    options = parser.parse_args()
+    report = Report("callback_rush")
+    add(report, quick=options.quick)
+    report.print()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,8 +16,9 @@ class Options:
     A worker that is not heard of for ``lease_s`` loses them. No more than ``dial_rate_per_s`` fall due, over
     all workers. What notifications would tell is looked for every ``poll_s``. When closing, customers who
     have been dialled are waited for during ``drain_s``. After a lost worker the network is asked every
-    ``ask_s``; what it cannot tell counts as over ``margin_s`` after the longest ringing, and so long after
-    the dialling it is believed that it was never asked to dial. A callback whose carrying failed is due
+    ``ask_s``; what it cannot tell counts as over ``margin_s`` after the longest ringing. So long after the
+    attempt was written it is believed, too, that the network was never asked to dial: that must be longer
+    than a carrier takes at most to ask, and the network to answer. A callback whose carrying failed is due
     again after ``again_s``. ``outages`` are errors that mean that the database is away.
     """
 
@@ -27,6 +28,6 @@ class Options:
     poll_s: float = 1
     drain_s: float = 20
     ask_s: float = 2
-    margin_s: float = 10
+    margin_s: float = 20
     again_s: float = 5
     outages: tuple[type[Exception], ...] = ()

@@ -22,10 +22,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a call, and the network's name for it, where there is one."""
+    """What became of a call, and the network's name for it, where there is one.
+
+    ``talked``: the customer is known to have been with an agent.
+    """
 
     fate: Fate
     call_ref: str = ""
+    talked: bool = False
 
 
 class Carrier(Protocol):
@@ -33,6 +37,9 @@ class Carrier(Protocol):
 
     async def carry(self, claim: Claim) -> None:
         """Reserve, dial, connect. Whatever happens, the outcome is recorded before this returns.
+
+        Who was delayed asks the network no more: ``Options.margin_s`` after the attempt was written another
+        worker may have found that nobody was dialled.
 
         Raising is allowed: the worker then lets the lease run out, or gives the claim back if nobody was
         dialled.

@@ -33,10 +33,12 @@ class Wait:
     """It is not over, or might not be."""
 
 
-def decide(fate: Fate, attempt: Attempt, age_s: float, margin_s: float) -> Settle | HangUp | Wait:
+def decide(found: Found, attempt: Attempt, age_s: float, margin_s: float) -> Settle | HangUp | Wait:
     """What to do about an attempt of a lost worker, ``age_s`` after it was written. Pure."""
+    fate = found.fate
     rings = age_s < attempt.ring_timeout_s + margin_s
-    is_bridged = attempt.bridged_at is not None
+    # A worker that has lost its claim, and not the call, cannot note that it was bridged.
+    is_bridged = attempt.bridged_at is not None or found.talked
     match fate:
         case Fate.RINGING:
             return Wait() if rings else HangUp()
@@ -91,7 +93,7 @@ class Reconciler:
         while True:
             found = await self._asked(claim, attempt)
             age_s = (await self._store.now() - attempt.started_at).total_seconds()
-            match decide(found.fate, attempt, age_s, self._options.margin_s):
+            match decide(found, attempt, age_s, self._options.margin_s):
                 case Settle() as settled:
                     await self._record(claim, attempt, settled)
                     return

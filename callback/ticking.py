@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
@@ -43,10 +44,28 @@ class Ticking:
         self._lost = lost
         self._paused: set[str] = set()
         self._swept_at = self._reviewed_at = -REVIEW_S
+        self._away_since: float | None = None
+        self._patient_until = -math.inf
 
     async def tick(self) -> float:
         """Look once; returns after how many seconds to look again."""
         time = asyncio.get_running_loop().time
+        try:
+            next_s = await self._look(time)
+        except self._options.outages:
+            self._be_patient(time())
+            raise
+        self._away_since = None
+        return next_s
+
+    def _be_patient(self, now: float) -> None:
+        """Whose lease runs out because the database is away has a moment to renew it when it is back."""
+        self._away_since = self._away_since or now
+        moment_s = self._options.lease_s / 3
+        if now - self._away_since > moment_s:
+            self._patient_until = now + moment_s
+
+    async def _look(self, time: Callable[[], float]) -> float:
         if time() - self._swept_at >= self._options.poll_s:
             self._swept_at = time()
             await self._sweep()
@@ -68,6 +87,10 @@ class Ticking:
         self._paused = {name for name in await self._store.open_queues() if not self._rules(name).process}
         for callback in await self._store.expire(AT_ONCE):
             log.info("callback %s expired", callback.callback_id)
+        if asyncio.get_running_loop().time() >= self._patient_until:
+            await self._find_lost()
+
+    async def _find_lost(self) -> None:
         for callback in await self._store.release_lost(AT_ONCE):
             log.warning("callback %s: its worker was lost before it dialled", callback.callback_id)
         room = self._room()

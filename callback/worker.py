@@ -7,6 +7,7 @@ loses nothing: what it held is found by the others when its lease has run out.
 import asyncio
 import logging
 import math
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
@@ -25,6 +26,10 @@ from callback.ticking import Ticking
 
 log = logging.getLogger(__name__)
 
+TOGETHER_S = 0.1
+"""Changes within so long are one look at the database."""
+
+HESITATION_S = 0.03
 _CARRIED = CLAIMED | DIALLED
 
 
@@ -57,11 +62,18 @@ class Worker:
         self._ticking = Ticking(store, rules, worker_id, options, self._room_to_settle, self._settle)
         self._turns: dict[UUID, None] = {}
         self._doubtful: set[UUID] = set()
-        self._clock, self._claims, self._doubts = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._clock, self._told, self._due = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._doubts = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        loops = {"clock": self._tick, "claims": self._claim, "leases": self._renew, "doubts": self._look}
+        loops = {
+            "clock": self._tick,
+            "turns": self._take_turns,
+            "claims": self._claim,
+            "leases": self._renew,
+            "doubts": self._look,
+        }
         self._tasks = [
             asyncio.create_task(self._forever(work), name=f"callback-{name}") for name, work in loops.items()
         ]
@@ -107,19 +119,22 @@ class Worker:
         for callback_id in callback_ids:
             if callback_id not in self._held and len(self._turns) < self._options.at_once:
                 self._turns[callback_id] = None
-        self._claims.set()
+        self._told.set()
 
     def nudge(self) -> None:
         """Something has changed: look at the clock and for what is due now rather than soon."""
         self._clock.set()
-        self._claims.set()
+        self._due.set()
 
     def changed(self, callback_id: UUID, state: State) -> None:
         """A callback is in this state by now, as the channel ``callback`` tells."""
         if state in WAITING:
             self._clock.set()
         elif state is State.DUE:
-            self._claims.set()
+            self._due.set()
+        else:
+            # Whoever had this turn, somebody was quicker.
+            self._turns.pop(callback_id, None)
         if state not in _CARRIED and callback_id in self._held:
             self._doubtful.add(callback_id)
             self._doubts.set()
@@ -136,27 +151,36 @@ class Worker:
     async def _tick(self) -> None:
         self._clock.clear()
         await _set_or_timeout(self._clock, await self._ticking.tick())
-        # Many wishes together are one look.
-        await asyncio.sleep(min(0.05, self._options.poll_s))
+        await asyncio.sleep(min(TOGETHER_S, self._options.poll_s))
 
-    async def _claim(self) -> None:
-        self._claims.clear()
-        turns = list(self._turns)
+    async def _take_turns(self) -> None:
+        await self._told.wait()
+        self._told.clear()
+        # All workers are told. Not all ask at once, those least who have most to do, and who hears of another
+        # one's claim meanwhile does not ask at all.
+        share = self._held.count(reconciling=False) / self._options.at_once
+        await asyncio.sleep(HESITATION_S * (share + random.random()))  # noqa: S311  # scatter, no secret
+        turns, room = list(self._turns), self._room_to_carry()
         self._turns.clear()
-        room = self._room_to_carry()
         if turns and room > 0:
             await self._start(ids=turns, limit=room)
+
+    async def _claim(self) -> None:
+        self._due.clear()
         for queue in await self._store.first_due():
             await self._claim_first(queue)
-        await _set_or_timeout(self._claims, self._options.poll_s)
+        await _set_or_timeout(self._due, self._options.poll_s)
+        await asyncio.sleep(min(TOGETHER_S, self._options.poll_s))
 
     async def _claim_first(self, queue: str) -> None:
         rules, room = self._rules(queue), self._room_to_carry()
         if not rules.process or room <= 0:
             return
-        at_once = math.floor(rules.pacing * await self._room.free_agents(queue))
-        if at_once > 0:
-            await self._start(queue=queue, at_once=at_once, limit=room)
+
+        async def at_once() -> int:
+            return math.floor(rules.pacing * await self._room.free_agents(queue))
+
+        await self._start(queue=queue, at_once=at_once, limit=room)
 
     async def _start(
         self,
@@ -164,7 +188,7 @@ class Worker:
         limit: int,
         ids: list[UUID] | None = None,
         queue: str | None = None,
-        at_once: int | None = None,
+        at_once: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         claims = await self._store.claim(
             self._worker_id, self._options.lease_s, ids=ids, queue=queue, at_once=at_once, limit=limit
@@ -187,8 +211,9 @@ class Worker:
                 await self._store.step(claim, Step.REJECT, cause=cause)
 
     async def _renew(self) -> None:
-        await asyncio.sleep(self._options.lease_s / 3)
+        # In this order: after an outage there is no time to lose.
         await self._held.renew()
+        await asyncio.sleep(self._options.lease_s / 3)
 
     async def _look(self) -> None:
         await self._doubts.wait()

@@ -151,8 +151,8 @@ async def serving(
     are in progress at the end are cut; drain the service first. ``demo_token`` signs in browsers on this
     machine by itself.
     """
-    place, workers = place or Place(), settings.callbacks.workers
-    if role is Role.WORKER and not workers:
+    place, workers, serves = place or Place(), settings.callbacks.workers, role is Role.SERVICE
+    if not (serves or workers):
         raise UsageError("callbacks.workers: is 0, so there is nothing for a worker to carry")
     flows = flow_files.load_flows(settings)
     for doubt in flow_files.doubts(flows):
@@ -187,23 +187,13 @@ async def serving(
             supervisor,
             relay,
             shares_ports=place.shares_ports,
-            takes_callers=role is Role.SERVICE,
+            takes_callers=serves,
         )
         work = None
         if workers:
             room = AgentRoom(stores.database)
             work = CallbackWork(services, supervisor, room, stores.calls, stores.listener, turns)
-        await stack.enter_async_context(
-            _running(keep_house(nodes, stores.database, services), "housekeeping")
-        )
-        await stack.enter_async_context(_running(services.callbacks.upkeep.keep(), "callbacks in order"))
-        await stack.enter_async_context(_running(TalkStore(stores.database).keep_up(), "talk measures"))
-        zone = reporting_zone(settings.metrics.timezone)
-        await stack.enter_async_context(
-            _running(keep_rollups(Rollups(stores.database), zone), "keeping reports up to date")
-        )
-
-        serves = role is Role.SERVICE
+        await _keep_up(stack, nodes, stores.database, services)
         webhooks = await open_webhooks(stack, stores, services) if serves else None
 
         def figures() -> ProcessFigures:
@@ -371,6 +361,18 @@ async def _listen(
 
 
 # What goes on beside the calls.
+
+
+async def _keep_up(stack: AsyncExitStack, nodes: Nodes, database: Database, services: CallServices) -> None:
+    zone = reporting_zone(services.settings.metrics.timezone)
+    works = {
+        "housekeeping": keep_house(nodes, database, services),
+        "callbacks in order": services.callbacks.upkeep.keep(),
+        "talk measures": TalkStore(database).keep_up(),
+        "keeping reports up to date": keep_rollups(Rollups(database), zone),
+    }
+    for name, work in works.items():
+        await stack.enter_async_context(_running(work, name))
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ may be repeated after an outage that hid its commit.
 """
 # ruff: noqa: S608  # what is put together here are names of columns
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -42,8 +42,8 @@ SELECT * FROM claimed ORDER BY -priority, arrived_at, callback_id
 CLAIM_THESE = _CLAIM.format(which="callback_id = ANY ($4::uuid[])")
 CLAIM_NEXT = _CLAIM.format(which="queue = $4 AND mode = 'customer_first'")
 
-# Who counts what is in flight sees what others have claimed.
-LOCK_PACE = "SELECT pg_advisory_xact_lock(hashtextextended('callback.pace ' || $1, 0))"
+# Who counts what is in flight sees what others have claimed; one for all queues, since they share agents.
+LOCK_PACE = "SELECT pg_advisory_xact_lock(hashtextextended('callback.pace', 0))"
 IN_FLIGHT = f"""
 SELECT count(*) FROM callback.callback
 WHERE queue = $1 AND mode = 'customer_first' AND (lease_until IS NOT NULL OR state = 'reconciling')
@@ -55,7 +55,7 @@ RENEW = """
 WITH held AS MATERIALIZED (
     SELECT c.callback_id FROM unnest($3::uuid[], $4::bigint[]) AS mine (callback_id, fence)
     JOIN callback.callback AS c USING (callback_id)
-    WHERE c.fence = mine.fence
+    WHERE c.fence = mine.fence AND (c.worker = $1 OR c.worker IS NULL)
     ORDER BY c.callback_id FOR UPDATE OF c
 ),
 renewed AS (
@@ -111,21 +111,21 @@ class Claims(Part):
         *,
         ids: Sequence[UUID] | None = None,
         queue: str | None = None,
-        at_once: int | None = None,
+        at_once: Callable[[], Awaitable[int]] | None = None,
         limit: int = 1,
     ) -> list[Claim]:
         """Take what is due: of ``ids``, or the first ones of ``queue`` whose customers are dialled first.
 
-        Of ``queue`` no more than ``at_once`` are taken beside those that are being carried already, by
-        whomever, and whose customers do not talk to an agent yet.
+        Of ``queue`` there are then no more than ``at_once`` being carried, by whomever, whose customers do
+        not talk to an agent yet. It is asked while nobody else can claim customers to dial first.
         """
         async with self._within() as connection:
             if ids is not None:
                 given = (CLAIM_THESE, worker, lease_s, min(limit, len(ids)), list(ids))
                 return [claim_of(row) for row in await connection.fetch(*given)]
             if at_once is not None:
-                await connection.execute(LOCK_PACE, queue)
-                limit = min(limit, at_once - await connection.fetchval(IN_FLIGHT, queue))
+                await connection.execute(LOCK_PACE)
+                limit = min(limit, await at_once() - await connection.fetchval(IN_FLIGHT, queue))
             if limit <= 0:
                 return []
             return [

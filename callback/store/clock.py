@@ -145,6 +145,9 @@ class Clock(Part):
         async with self._within() as connection:
             if not await connection.fetchval(TRY_LOCK):
                 return Fallen(is_ours=False)
+            next_s = await connection.fetchval(NEXT, list(paused))
+            if next_s is None or next_s > 0:
+                return Fallen(next_s=next_s)
             limit = min(limit, await connection.fetchval(ALLOWANCE, rate_per_s))
             rows = await connection.fetch(RIPE, list(paused), limit) if limit > 0 else []
             due = []

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 STALE_OFFER_S = 35
 """The default age at which an offer counts as forgotten: 20 s of ringing and 15 s more."""
 
+TOGETHER_S = 0.01
 LEAVE_WAIT_S = 2
 CLOSE_WAIT_S = 5
 BACKGROUND_PATIENCE_S = 3600
@@ -79,6 +80,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._is_open = False
         self._polls = 0
+        self._matched_at = 0.0
         self._tickets: dict[UUID, Ticket] = {}
         self._leaving: dict[UUID, asyncio.Task[None]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -320,11 +322,15 @@ class Dispatcher:
                 await asyncio.sleep(self._poll_s)
 
     async def _match(self) -> None:
+        # All processes are told of everything: what comes together is one look.
+        time = asyncio.get_running_loop().time
+        await asyncio.sleep(max(0.0, self._matched_at + TOGETHER_S - time()))
         self._wake.clear()
         while offers := await self._matcher.match():
             for offer in offers:
                 log.debug("call %s is offered to agent %s", offer.call_id, offer.agent_id)
                 self._route(offer)
+        self._matched_at = time()
         await _set_or_timeout(self._wake, self._poll_s)
 
     async def _keep(self) -> None:

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -128,6 +128,10 @@ class GatewayNetwork:
 
     async def fate(self, callback: Callback, attempt: Attempt) -> Found:
         """What became of it. What the network does not know is over, or was never dialled."""
+        found = await self._asked(callback, attempt)
+        return replace(found, talked=await self._talked(attempt))
+
+    async def _asked(self, callback: Callback, attempt: Attempt) -> Found:
         gateway = self._services.gateways.get(attempt.gateway)
         if gateway is None:
             log.error("attempt %s: gateway %s is not enabled", attempt.attempt_id, attempt.gateway)
@@ -157,6 +161,12 @@ class GatewayNetwork:
             await gateway.hangup(call_ref)
         except GatewayError as error:
             log.warning("attempt %s: %s", attempt.attempt_id, error)
+
+    async def _talked(self, attempt: Attempt) -> bool:
+        try:
+            return (await self._calls.get(attempt.call_id)).connected_at is not None
+        except NotFoundError:
+            return False
 
     async def _goes_on(self, attempt: Attempt) -> bool:
         try:

@@ -206,13 +206,14 @@ class CallbackRecord:
         except (FenceLostError, TransitionError, NotFoundError) as error:
             raise LetGoError(str(error)) from error
         except StorageError as error:
-            log.warning("callback %s: nobody was told that it is answered: %s", self.callback_id, error)
+            log.warning("callback %s: that it is answered is noted later: %s", self.callback_id, error)
+            # Not left out: whatever comes after it would be refused.
+            self._note(Step.ANSWER, lambda: self._store.reached(self.claim, self.attempt_id))
 
     def follow(self, step: Step) -> None:
         """Note what has happened on the line; in order, while the line goes on."""
         self.was_bridged = self.was_bridged or step is Step.BRIDGE
-        before, name = self._followed, f"{step.value} of callback {self.callback_id}"
-        self._followed = asyncio.create_task(self._follow(step, before), name=name)
+        self._note(step, lambda: self._store.step(self.claim, step))
 
     async def close(self, result: Result | None, *, not_before: datetime | None = None) -> None:
         """Record the outcome if that can be done, ``None`` where nobody was dialled; the call goes on."""
@@ -229,11 +230,17 @@ class CallbackRecord:
         finally:
             self.settled.set()
 
-    async def _follow(self, step: Step, before: asyncio.Task[None] | None) -> None:
+    def _note(self, step: Step, operation: Callable[[], Awaitable[Callback]]) -> None:
+        name = f"{step.value} of callback {self.callback_id}"
+        self._followed = asyncio.create_task(self._follow(operation, self._followed), name=name)
+
+    async def _follow(
+        self, operation: Callable[[], Awaitable[Callback]], before: asyncio.Task[None] | None
+    ) -> None:
         if before is not None:
             await before
         try:
-            await self._take(lambda: self._store.step(self.claim, step), FOLLOW_S)
+            await self._take(operation, FOLLOW_S)
         except CallCenterError as error:
             log.warning("callback %s goes on without its record: %s", self.callback_id, error)
 

@@ -12,7 +12,7 @@ from callcenter.demo.compare_callbacks import CALLBACK_FIGURES
 from callcenter.demo.results import WER_LIMIT, Results
 from callcenter.demo.transcript import CallTranscript
 
-WIDTH = 110
+WIDTH = 132
 """Of the tables where the terminal is no terminal."""
 
 

@@ -36,7 +36,7 @@ CALLBACK: Mapping[str, Any] = {
     "retry": {"busy_s": 5, "no_answer_s": 5, "failed_s": 5, "jitter": 0},
     "dial_from": "00:00",
     "dial_until": "24:00",
-    "slots": {"minutes": 5, "lead_s": 60},
+    "slots": {"minutes": 5, "days": 2, "lead_s": 60},
 }
 """Quicker than in life, and at any hour."""
 

@@ -86,6 +86,7 @@ class Database:
 
         # No connection is kept open for its own sake: the pool would report an outage with tracebacks.
         options = _options(application_name) | {"min_size": 0, "max_size": pool_size, "init": _use_json}
+        options["connection_class"] = _Pooled
         try:
             pool = await asyncpg.create_pool(url, **options)
         except (ValueError, asyncpg.ClientConfigurationError) as error:
@@ -161,6 +162,14 @@ class Database:
         """The first column of the first row."""
         async with self.acquire() as connection:
             return await connection.fetchval(sql, *values)
+
+
+class _Pooled(asyncpg.Connection):  # type: ignore[misc]  # the library has no types
+    """Nothing is set on it for longer than a transaction: putting that back would be one more question."""
+
+    def get_reset_query(self) -> str:
+        """None; an open transaction is rolled back without it."""
+        return ""
 
 
 @contextmanager

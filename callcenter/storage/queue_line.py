@@ -32,7 +32,10 @@ UNTAKEN_S = 5.0
 """Agents are not kept longer for the turn of a callback that nobody takes,"""
 
 PASSED_BY_S = 60.0
-"""and those who stand behind it pass for so long."""
+"""and those who stand behind it pass for so long;"""
+
+ALL_PASSED_BY_S = 10.0
+"""callers pass all callbacks for so long: a line of them must not keep the agents one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +341,11 @@ class QueueLine:
         freed = 0
         for row in await self._database.fetch(sql.STALE, older_than_s):
             freed += await self._take_back(row)
-        for row in await self._database.fetch(sql.UNTAKEN, UNTAKEN_S):
+        untaken = await self._database.fetch(sql.UNTAKEN, UNTAKEN_S)
+        if any(row["is_turn"] for row in untaken):
+            # Before the agents are free, who would be kept for the next one at once.
+            await self._database.execute(sql.LET_CALLERS_BY, ALL_PASSED_BY_S)
+        for row in untaken:
             freed += await self._take_back(row, exclude_s=PASSED_BY_S)
             await self._database.execute(sql.LET_OTHERS_BY, row["call_id"], row["agent_id"], PASSED_BY_S)
         await self._database.execute(sql.REQUEUE_ORPHANS)

@@ -356,8 +356,12 @@ WHERE state IN ('reserved', 'ringing') AND state_since < clock_timestamp() - mak
 
 # Reserved for a turn that nobody takes, or that is no longer one.
 UNTAKEN = """
-SELECT agent_id, call_id, offer_id FROM callcenter.agent
-WHERE state = 'reserved' AND state_since < clock_timestamp() - make_interval(secs => $1) AND node_id IS NULL
+SELECT a.agent_id, a.call_id, a.offer_id, e.entry_id IS NOT NULL AS is_turn
+FROM callcenter.agent AS a
+LEFT JOIN callcenter.queue_entry AS e
+    ON e.call_id = a.call_id AND e.offer_id = a.offer_id AND e.callback_id IS NOT NULL
+WHERE a.state = 'reserved' AND a.node_id IS NULL
+  AND a.state_since < clock_timestamp() - make_interval(secs => $1)
 """
 # While nobody takes turns, those behind pass; $2 is an agent who was kept for this one.
 LET_OTHERS_BY = """
@@ -365,6 +369,12 @@ UPDATE callcenter.queue_entry
 SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $3))
 WHERE call_id = $1 AND callback_id IS NOT NULL AND node_id IS NULL AND state = 'waiting'
   AND $2 = ANY (refused_by)
+"""
+# And callers on the telephone before all other callbacks: nobody may be there who takes any turn.
+LET_CALLERS_BY = """
+UPDATE callcenter.queue_entry
+SET held_until = greatest(held_until, clock_timestamp() + make_interval(secs => $1))
+WHERE callback_id IS NOT NULL AND node_id IS NULL AND state = 'waiting' AND ready
 """
 
 FREE_ALONE = f"""

@@ -17,12 +17,25 @@ before AS (
     WHERE e.queue = $1 AND e.ready AND e.state = 'waiting'
       AND (-e.priority, e.entered_at, e.entry_id) < (-first.priority, first.entered_at, first.entry_id)
       AND NOT EXISTS (SELECT FROM callback.attempt AS a WHERE a.call_id = e.call_id AND a.ended_at IS NULL)
-)
-SELECT greatest(0, (
-    SELECT count(*) FROM callcenter.agent AS a
+),
+idle AS (
+    SELECT a.agent_id FROM callcenter.agent AS a
     WHERE {MAY_BE_ASKED}
       AND EXISTS (SELECT FROM callcenter.agent_queue AS q WHERE q.agent_id = a.agent_id AND q.queue = $1)
-) - (SELECT count(*) FROM before))
+),
+-- Agents who serve other queues as well are promised to the customers whom those are dialling.
+elsewhere AS (
+    SELECT least(count(*), (
+        SELECT count(*) FROM idle JOIN callcenter.agent_queue AS q USING (agent_id) WHERE q.queue = c.queue
+    )) AS promised
+    FROM callback.callback AS c
+    WHERE c.queue <> $1 AND c.mode = 'customer_first'
+      AND (c.state = 'reconciling' OR c.lease_until IS NOT NULL AND c.state <> 'bridged')
+      AND c.ended_at IS NULL
+    GROUP BY c.queue
+)
+SELECT greatest(0, (SELECT count(*) FROM idle) - (SELECT count(*) FROM before)
+                   - (SELECT coalesce(sum(promised), 0) FROM elsewhere))::bigint
 """  # noqa: S608  # constants only
 
 

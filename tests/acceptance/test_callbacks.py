@@ -1,6 +1,6 @@
 """Customers who keep their place and are called back: the program as it is run, over real sockets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,8 @@ import pytest
 
 from callcenter.simulator.callback_plan import CallbackPlan, Doing, Meanwhile, Pickup
 from callcenter.simulator.callback_truth import CallbackTruth
+from callcenter.simulator.faults import DialFaults
+from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.scenario import Script
 from support.calling_day import CALLBACK, agent, caller, flow, free_port, live, queue, settings, wish_of
 from support.program import Program, running
@@ -50,11 +52,17 @@ async def asked_for(program: Program, number: int, queue: str, **callback: Any) 
     return wish_of(await live(program, (asks, late), GATEWAY_PORT))
 
 
-async def booked(program: Program, number: int, queue: str, **callback: Any) -> CallbackTruth:
+async def booked(
+    program: Program,
+    number: int,
+    queue: str,
+    spoil: Callable[[Gateway], None] = lambda _gateway: None,
+    **callback: Any,
+) -> CallbackTruth:
     """Ask on the page, and be called back by the queue's agent."""
-    plan = CallbackPlan(waits_s=20, **callback)
+    plan = CallbackPlan(waits_s=25, **callback)
     books = caller(number, queue, "", script=Script.BOOK, callback=plan)
-    return wish_of(await live(program, (books, AGENTS[queue]), GATEWAY_PORT))
+    return wish_of(await live(program, (books, AGENTS[queue]), GATEWAY_PORT, deadline_s=40, spoil=spoil))
 
 
 def kept(program: Program, wish: CallbackTruth) -> dict[str, Any]:
@@ -133,3 +141,49 @@ async def test_who_books_a_time_on_the_page_may_have_it_at_once_after_all(servic
     wish = await booked(service, 7, "sales", meanwhile=(Doing(Meanwhile.MOVE_ON_PAGE, 0.5),))
     assert (wish.source, wish.moved, wish.ended_for) == ("page", 1, "served")
     assert kept(service, wish)["source"] == "page"
+
+
+# The network misbehaves towards customers, not towards agents.
+
+
+def is_customer(number: str) -> bool:
+    return number.startswith("+1212")
+
+
+def loses_the_answer(gateway: Gateway) -> None:
+    """The telephone rings, and the service does not learn that it does."""
+    gateway.dial_faults = DialFaults(lost_answers=1, hang_s=3, concerns=is_customer)
+
+
+def never_rings(gateway: Gateway) -> None:
+    gateway.dial_faults = DialFaults(never_ring=1, concerns=is_customer)
+
+
+def loses_news(gateway: Gateway) -> None:
+    gateway.news_faults.lost, gateway.news_faults.concerns = 1.0, is_customer
+
+
+def scatters_news(gateway: Gateway) -> None:
+    news = gateway.news_faults
+    news.twice, news.scatter_s, news.concerns = 1.0, 2.0, is_customer
+
+
+@pytest.mark.parametrize(
+    ("number", "spoil", "pickups", "found"),
+    [
+        (10, loses_the_answer, (), ["bridged"]),
+        (11, never_rings, (), ["no_answer", "bridged"]),
+        (12, loses_news, (Pickup.BUSY,), ["busy", "bridged"]),
+        (13, scatters_news, (Pickup.BUSY,), ["busy", "bridged"]),
+    ],
+)
+async def test_a_network_that_misbehaves_makes_no_telephone_ring_twice(
+    service: Program,
+    number: int,
+    spoil: Callable[[Gateway], None],
+    pickups: tuple[Pickup, ...],
+    found: list[str],
+) -> None:
+    wish = await booked(service, number, "sales", spoil, books_soonest=True, pickups=pickups)
+    assert wish.ended_for == "served"
+    assert results(service, wish) == found

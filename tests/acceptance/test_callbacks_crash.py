@@ -31,7 +31,7 @@ class Center:
         (self.front.folder / "flow.yaml").write_text(flow(["sales"]))
         self.url = PostgresServer(self.front.folder / "data").url
         self.workers = [
-            make(**made | {"database": {"url": self.url}, "callbacks": {"lease_s": 3}})
+            make(**made | {"database": {"url": self.url}, "callbacks": {"lease_s": 2}})
             for _ in range(workers)
         ]
         for worker in self.workers:
@@ -48,8 +48,8 @@ class Center:
         connection = await asyncpg.connect(self.url)
         try:
             rows = await connection.fetch(
-                "SELECT url FROM callcenter.call JOIN callcenter.node USING (node_id)"
-                " WHERE direction = 'callback' AND call.ended_at IS NULL"
+                "SELECT url FROM callback.callback JOIN callcenter.node ON node_id = worker"
+                " WHERE state = 'dialing'"
             )
         finally:
             await connection.close()

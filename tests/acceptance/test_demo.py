@@ -69,7 +69,7 @@ def left_in(folder: Path) -> list[Path]:
 def day(folder: Path) -> tuple[dict[str, Any], str]:
     """The results of a short day, and what was printed."""
     json_file = folder / "demo.json"
-    options = ["--plain", "--calls", "8", "--agents", "3", "--seed", "3", "--port", "0"]
+    options = ["--plain", "--calls", "9", "--agents", "3", "--seed", "3", "--port", "0"]
     with demo(folder, *options, "--json", str(json_file)) as process:
         output, errors = process.communicate(timeout=DAY_TIMEOUT_S)
     assert process.returncode == 0, output + errors
@@ -84,7 +84,8 @@ def test_every_figure_equals_the_truth(day: tuple[dict[str, Any], str]) -> None:
     comparison = results["comparison"]
     assert [one for one in comparison["figures"] if not one["equal"]] == []
     assert comparison["matched"] == comparison["total"] == len(comparison["figures"])
-    assert {one["scope"].split()[0] for one in comparison["figures"]} == {"day", "queue", "agent", "call"}
+    scopes = {one["scope"].split()[0] for one in comparison["figures"]}
+    assert scopes == {"day", "queue", "agent", "call", "callback"}
     assert f"{comparison['total']} of {comparison['total']} figures equal the truth" in output
     assert results["ok"] is True
 
@@ -92,12 +93,22 @@ def test_every_figure_equals_the_truth(day: tuple[dict[str, Any], str]) -> None:
 def test_the_day_was_lived(day: tuple[dict[str, Any], str]) -> None:
     results, _ = day
     figures = {one["name"]: one for one in results["comparison"]["figures"] if one["scope"] == "day"}
-    assert figures["calls"]["report"] == figures["calls"]["truth"] == 8
+    assert figures["calls"]["report"] == figures["calls"]["truth"] == 9
     assert figures["answered"]["report"] >= 3
     assert figures["talk time (ATT)"]["report"] > 3
     assert figures["hold"]["report"] > 0
     assert results["problems"] == []
     assert results["report"]["total"]["offered"] == figures["offered"]["truth"]
+
+
+def test_who_asks_to_be_called_back_is_called_back(day: tuple[dict[str, Any], str]) -> None:
+    results, output = day
+    (wish,) = results["truth"]["callbacks"]
+    assert (wish["ended_for"], wish["duplicates"], len(wish["rings"])) == ("served", [], 1)
+    figures = {one["name"]: one for one in results["comparison"]["figures"] if one["scope"] == "day"}
+    for name in ("callbacks accepted in a queue", "callbacks connected", "callback attempts"):
+        assert figures[name]["report"] == figures[name]["truth"] == 1
+    assert f"{wish['number']} back" in output
 
 
 def test_those_who_speak_are_understood(day: tuple[dict[str, Any], str]) -> None:
@@ -111,7 +122,7 @@ def test_those_who_speak_are_understood(day: tuple[dict[str, Any], str]) -> None
 def test_the_words_are_good(day: tuple[dict[str, Any], str]) -> None:
     results, output = day
     assert results["wer"]["median"] <= 0.10
-    assert len(results["wer"]["calls"]) == results["report"]["total"]["answered"]
+    assert len(results["wer"]["calls"]) == results["report"]["total"]["answered"] + 1  # who was called back
     assert all(one["words"] >= 5 for one in results["wer"]["calls"])
     assert results["run"]["first_word_s"] < 30
     heard = [line["heard"] for line in results["transcripts"][0]["lines"] if line["heard"]]

@@ -1,12 +1,13 @@
 """A running installation and the simulator's people, who call it and are called back over real sockets."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from callcenter.simulator.callback_plan import CallbackPlan
 from callcenter.simulator.callback_truth import CallbackTruth
 from callcenter.simulator.dialogue import Speaker, Turn
+from callcenter.simulator.gateway import Gateway
 from callcenter.simulator.run import Simulation, show_nothing
 from callcenter.simulator.scenario import (
     DIALLED,
@@ -114,8 +115,12 @@ async def live(
     deadline_s: float = 30,
     lingers_s: float = 0.5,
     show: Show = show_nothing,
+    spoil: Callable[[Gateway], None] = lambda _gateway: None,
 ) -> Truth:
-    """Let them all live, against the running installation; ``show`` is told what happens."""
+    """Let them all live, against the running installation; ``show`` is told what happens.
+
+    ``spoil`` may make the network misbehave.
+    """
     callers = tuple(one for one in people if isinstance(one, CallerPlan))
     agents = tuple(one for one in people if isinstance(one, AgentPlan))
     scenario = Scenario(callers, agents, deadline_s=deadline_s, lingers_s=lingers_s)
@@ -123,6 +128,7 @@ async def live(
     async with Simulation(
         scenario, program.url, token, ACCOUNT_SID, AUTH_TOKEN, gateway_port=gateway_port, show=show
     ) as simulation:
+        spoil(simulation.gateway)
         return await simulation.run()
 
 

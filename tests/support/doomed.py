@@ -29,6 +29,7 @@ from callcenter.storage.pool import Database
 from support.exchange import FarLine
 from support.scripted import QUICK, Agents, Scripted
 
+RING_S = 0.3
 OPTIONS = Options(
     at_once=2,
     lease_s=0.6,
@@ -36,7 +37,7 @@ OPTIONS = Options(
     dial_rate_per_s=10_000,
     drain_s=0.2,
     ask_s=0.03,
-    margin_s=1.0,
+    margin_s=2.5,
     again_s=0.05,
 )
 _ROLES = {
@@ -149,7 +150,7 @@ async def _live(order: Order, points: Points) -> None:
     async with Database.connect(order.url, pool_size=4) as database:
         plain, store = Store(database.transaction), Store(points.around(database.transaction))
         line = FarLine(order.socket, points.asked)
-        carrier = Scripted(store, line)
+        carrier = Scripted(store, line, ring_s=RING_S)
         agents = Agents(2, order.queues)
         worker = Worker(store, carrier, line, agents, lambda _: QUICK, uuid4(), OPTIONS)
         async with worker:

@@ -15,7 +15,7 @@ from callback.store import Store
 from support.exchange import OVER, Line, RefusedByNetworkError
 
 LOOK_S = 0.01
-RING_S = 0.3
+RING_S = 2.0
 LATEST_S = 0.8
 """How long after the attempt was written the network may be asked to dial: less than a worker that reconciles
 waits (``Options.margin_s``) before it believes that nobody was."""
@@ -34,10 +34,13 @@ _RESULTS = {Fate.BUSY: Result.BUSY, Fate.NO_ANSWER: Result.NO_ANSWER, Fate.FAILE
 class Scripted:
     """Agents always accept; customers do what the exchange has planned."""
 
-    def __init__(self, store: Store, line: Line, rules: RulesOf = lambda _: QUICK) -> None:
+    def __init__(
+        self, store: Store, line: Line, rules: RulesOf = lambda _: QUICK, ring_s: float = RING_S
+    ) -> None:
         self._store = store
         self._line = line
         self._rules = rules
+        self._ring_s = ring_s
         self.carried: list[UUID] = []
 
     async def carry(self, claim: Claim) -> None:
@@ -48,7 +51,7 @@ class Scripted:
         attempt_id = uuid4()
         latest = asyncio.get_running_loop().time() + LATEST_S
         await self._store.dial(
-            claim, attempt_id=attempt_id, gateway="test", call_id=uuid4(), ring_timeout_s=RING_S
+            claim, attempt_id=attempt_id, gateway="test", call_id=uuid4(), ring_timeout_s=self._ring_s
         )
         try:
             if asyncio.get_running_loop().time() > latest:
@@ -83,7 +86,7 @@ class Scripted:
 
     async def _until(self, attempt_id: UUID, fates: set[Fate] | frozenset[Fate]) -> Fate:
         """By what is told, and by asking, should that not come; rings in vain for so long."""
-        end = asyncio.get_running_loop().time() + RING_S
+        end = asyncio.get_running_loop().time() + self._ring_s
         look = 0
         while Fate.TALKING not in fates or asyncio.get_running_loop().time() < end:
             look += 1

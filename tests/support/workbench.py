@@ -21,7 +21,7 @@ FAST = Options(
     dial_rate_per_s=1000,
     drain_s=2,
     ask_s=0.02,
-    margin_s=0.1,
+    margin_s=2,
     again_s=0.05,
     outages=(StorageError,),
 )

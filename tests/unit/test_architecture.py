@@ -114,6 +114,8 @@ PURE = [
     "callcenter/staffing/forecast.py",
     "callcenter/staffing/plan.py",
     "callcenter/staffing/what_if.py",
+    "callcenter/reports/callback_sql.py",
+    "callcenter/reports/callbacks.py",
     "callcenter/reports/definitions.py",
     "callcenter/reports/fcr.py",
     "callcenter/reports/intervals.py",

@@ -171,8 +171,10 @@ BEGIN
     IF FOUND THEN
         PERFORM pg_notify('callback_delivery', '');
     END IF;
+    -- What a worker does with a callback that it has is nobody else's business.
     PERFORM pg_notify('callback', json_build_object('callback_id', callback_id, 'state', after)::text)
-       FROM stored;
+       FROM stored WHERE after NOT IN ('requested', 'agent_reserved', 'agent_accepted', 'dialing', 'answered',
+                                       'confirming', 'waiting_agent', 'bridged');
     RETURN NULL;
 END $$;
 CREATE TRIGGER changed AFTER INSERT ON callback.event REFERENCING NEW TABLE AS stored
@@ -227,9 +229,23 @@ CREATE INDEX queue_entry_class ON callcenter.queue_entry (queue, (-priority), ne
     WHERE ready;
 CREATE INDEX queue_entry_position ON callcenter.queue_entry (queue, (-priority), entered_at, entry_id);
 
+-- Who was kept for a turn that nobody has taken yet is free at once; whose telephone rings for one that was
+-- taken is freed by whoever has it.
+CREATE FUNCTION callcenter.free_kept(kept callcenter.queue_entry) RETURNS void LANGUAGE sql AS $$
+    UPDATE callcenter.agent AS a
+       SET state = coalesce(a.next_state, 'available'),
+           reason = CASE WHEN a.next_state IS NULL THEN '' ELSE a.next_reason END,
+           state_since = clock_timestamp(), next_state = NULL, next_reason = '',
+           call_id = NULL, offer_id = NULL, node_id = NULL
+     WHERE kept.node_id IS NULL AND a.agent_id = ANY (kept.offered_to) AND a.offer_id = kept.offer_id
+       AND a.state = 'reserved'
+$$;
 CREATE FUNCTION callcenter.callback_in_line() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    kept callcenter.queue_entry;
 BEGIN
     IF NEW.state IN ('queued', 'due', 'retry_wait') THEN
+        SELECT * INTO kept FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id FOR UPDATE;
         INSERT INTO callcenter.queue_entry AS e
                (call_id, queue, priority, entered_at, needs, preferred_agent, held_until, callback_id, ready)
         VALUES (gen_random_uuid(), NEW.queue, NEW.priority, NEW.arrived_at, NEW.needs, NEW.owner,
@@ -238,8 +254,7 @@ BEGIN
            SET queue = excluded.queue, priority = excluded.priority, entered_at = excluded.entered_at,
                needs = excluded.needs, preferred_agent = excluded.preferred_agent,
                held_until = excluded.held_until, ready = excluded.ready,
-               -- A turn that was given back stands in line again, as another call; whose telephone rang for it is
-               -- freed by whoever had the turn.
+               -- A turn that was given back stands in line again, as another call.
                state = 'waiting', offered_to = '{}', offer_id = NULL, node_id = NULL,
                call_id = CASE WHEN e.node_id IS NULL THEN e.call_id ELSE excluded.call_id END;
         IF NEW.state = 'due' THEN
@@ -249,19 +264,10 @@ BEGIN
         -- Whoever has claimed it takes the turn; nobody else is to be asked for it.
         UPDATE callcenter.queue_entry SET ready = false WHERE callback_id = NEW.callback_id AND ready;
     ELSE
-        -- Who was kept for a turn that nobody has taken yet is free at once.
-        WITH gone AS (
-            DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id
-            RETURNING offered_to, offer_id, node_id
-        )
-        UPDATE callcenter.agent AS a
-           SET state = coalesce(a.next_state, 'available'),
-               reason = CASE WHEN a.next_state IS NULL THEN '' ELSE a.next_reason END,
-               state_since = clock_timestamp(), next_state = NULL, next_reason = '',
-               call_id = NULL, offer_id = NULL, node_id = NULL
-          FROM gone
-         WHERE gone.node_id IS NULL AND a.agent_id = ANY (gone.offered_to) AND a.offer_id = gone.offer_id
-           AND a.state = 'reserved';
+        DELETE FROM callcenter.queue_entry WHERE callback_id = NEW.callback_id RETURNING * INTO kept;
+    END IF;
+    IF kept.offer_id IS NOT NULL THEN
+        PERFORM callcenter.free_kept(kept);
     END IF;
     RETURN NULL;
 END $$;

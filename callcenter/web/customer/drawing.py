@@ -75,6 +75,10 @@ class Drawing:
         text = template.render(visit=visit, words=visit.words, **values)
         return web.Response(text=text, content_type="text/html", status=status, headers=HEADERS)
 
+    async def long_page(self, visit: Visit, name: str, status: int = 200, **values: Any) -> web.Response:
+        """A page with a long list, which takes a while to draw: sound must go on meanwhile."""
+        return await asyncio.to_thread(self.page, visit, name, status, **values)
+
     def message(self, visit: Visit, name: str, status: int, *, again: bool = False) -> web.Response:
         """A page that says one thing."""
         texts: dict[str, str] = {**visit.words}  # type: ignore[dict-item]

@@ -132,7 +132,7 @@ class CallbackLink:
         near: datetime | None = None,
     ) -> web.Response:
         offered = await self._offering.of(callback.queue, visit, callback.zone, near=near)
-        return self._drawing.page(
+        return await self._drawing.long_page(
             visit.on(f"{path}/move"),
             "move",
             409 if wrong else 200,

@@ -119,7 +119,9 @@ class CallbackPage:
         if offered.is_nothing:
             return self._drawing.message(visit, "not_offered", 200, again=several)
         rows = self._rows(visit, topic.name)
-        return self._drawing.page(visit, "times", rows=rows, steps=self._steps, **offered.as_values())
+        return await self._drawing.long_page(
+            visit, "times", rows=rows, steps=self._steps, **offered.as_values()
+        )
 
     async def _show_details(self, visit: Visit, topic: Queue) -> web.StreamResponse:
         key, at, again = (visit.asked.get(name, "") for name in ("key", "at", "again"))

@@ -138,7 +138,7 @@ class CallbackSteps:
         offered = await self._offering.of(wish["topic"], visit, zone, near=start_of(wish["at"]) or visit.now)
         if offered.is_nothing:
             return self._drawing.message(visit, "not_offered", 409, again=True)
-        return self._drawing.page(visit, "taken", key=key, **offered.as_values())
+        return await self._drawing.long_page(visit, "taken", key=key, **offered.as_values())
 
     async def choose_time(self, request: web.Request, visit: Visit) -> web.StreamResponse:
         """Take another time for what was filled in."""

@@ -237,15 +237,37 @@ async def test_agents_kept_for_a_callback_that_went_are_free_at_once(center: Any
     assert await center.state("ada") == ("break", "tea")
 
 
-async def test_agents_kept_for_a_callback_that_was_changed_are_freed(center: Any) -> None:
+@pytest.mark.parametrize(
+    "change",
+    ["priority = 3", "state = 'queued'", "needs = '[[0, {\"french\": 1}]]'"],
+    ids=lambda text: text[:8],
+)
+async def test_agents_kept_for_a_callback_that_was_changed_are_free_at_once(center: Any, change: str) -> None:
     await center.callback()
     await center.agent("ada")
     await center.offer()
-    await center.database.execute("UPDATE callback.callback SET priority = 3")
-    assert await center.match() is None
+    await center.database.execute(f"UPDATE callback.callback SET {change}")
+    assert await center.state("ada") == ("available", "")
+    caller = await center.caller(priority=9)
+    assert (await center.offer()).call_id == caller
+
+
+async def test_callers_are_served_while_nobody_takes_turns(center: Any) -> None:
+    """However many callbacks stand before them: one turn in vain is enough."""
+    for number in range(20):
+        await center.callback("sales" if number % 2 else "support", age_s=60)
+    caller = await center.caller()
+    await center.agent("ada", "sales support")
+    assert (await center.offer()).callback_id is not None
     await _age_agents(center, 6)
     assert await center.line.sweep(35) == 1
-    assert (await center.offer()).agent_id == "ada"
+    assert (await center.offer()).call_id == caller
+    await center.agent("bob", "sales support")
+    assert await center.match() is None
+    await center.database.execute(
+        "UPDATE callcenter.queue_entry SET held_until = held_until - interval '11 s'"
+    )
+    assert (await center.offer()).callback_id is not None
 
 
 async def test_turns_of_a_dead_process_are_left_to_their_callbacks(center: Any) -> None:

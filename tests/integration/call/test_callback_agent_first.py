@@ -1,6 +1,8 @@
 """Callbacks with the agent on the line first: who is rung when, and what becomes of it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -9,11 +11,17 @@ import pytest
 from callback.request import Result
 from callback.state import State
 from callcenter.acd.presence import AgentEvent
-from callcenter.call import customer_dial
+from callcenter.call import callback_record, customer_dial
 from callcenter.errors import DialUnknownError, GatewayError, NoSuchNumberError
 from callcenter.telephony.port import CallFate, DialResult
 from callcenter.telephony.shell import reference_of
 from support.calling_back import SHOWN
+
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE wait_event_type = 'Lock' AND query LIKE '%FROM callback.callback WHERE callback_id = $1 FOR UPDATE%'
+  AND datname = current_database()
+"""
 
 
 async def dialling(open_callbacks: Any, callback: dict[str, Any] | None = None, **queue: Any) -> Any:
@@ -393,6 +401,41 @@ async def test_a_customers_line_that_breaks_at_once_is_dialled_once_more(open_ca
     assert await back.result(wish) == (Result.BRIDGE_FAILED, False)
     assert (callback.bridge_redials, callback.apologise) == (1, True)
     assert callback.not_before <= callback.state_since
+
+
+@asynccontextmanager
+async def away(back: Any, wish: Any) -> AsyncIterator[None]:
+    """Whoever writes to the callback meanwhile loses the connection to the database."""
+    database = back.center.database
+
+    async def cut() -> None:
+        while True:
+            await database.execute(CUT)
+            await asyncio.sleep(0.02)
+
+    async with database.transaction() as connection:
+        await connection.execute(
+            "SELECT FROM callback.callback WHERE callback_id = $1 FOR UPDATE", wish.callback_id
+        )
+        cutting = asyncio.create_task(cut())
+        yield
+        cutting.cancel()
+
+
+async def test_a_database_that_is_away_when_the_customer_picks_up(
+    open_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callback_record, "BRIEFLY_S", 0.2)
+    back, wish, customer = await dialling(open_callbacks)
+    async with away(back, wish):
+        telephone = await customer.picks_up()
+        await back.center.hears_of("agent.connected")
+        telephone.hang_up()
+        await back.center.hears_of("call.ended")
+    ended = await back.until(wish, State.COMPLETED)
+    assert ended.attempts == 1
+    assert (await back.steps(wish))[-4:] == ["dial", "answer", "bridge", "complete"]
+    assert await back.result(wish) == (Result.BRIDGED, True)
 
 
 async def test_news_that_come_late_start_nothing(open_callbacks: Any) -> None:

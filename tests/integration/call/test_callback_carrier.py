@@ -1,5 +1,6 @@
 """What workers ask of calls: how many agents there are, what the network knows, news, capacity."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -78,6 +79,15 @@ class TestNetwork:
         await network.hang_up(attempt, "ref")
         assert center.network.hung_up == ["ref"]
 
+    async def test_who_has_talked_without_its_being_noted(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        (attempt,) = await back.attempts(wish)
+        assert not (await network.fate(wish, attempt)).talked
+        await customer.picks_up()
+        await back.center.stored("agent.connected")
+        assert (await network.fate(wish, attempt)).talked
+
 
 class TestNews:
     async def news(self, back: Any, customer: Any, event_id: str, result: DialResult | None) -> None:
@@ -119,6 +129,27 @@ class TestRoom:
         assert await room.free_agents("sales") == 1
         assert await room.free_agents("support") == 1
         caller.hang_up()
+
+    async def test_one_agent_of_two_queues_is_promised_once(self, open_callbacks: Any) -> None:
+        back = await open_callbacks(FIRST)
+        store, room = back.store, AgentRoom(back.center.database)
+        await back.center.agent("alice", queue="sales")
+        await back.center.agent("bob", queue="support")
+        await back.center.database.execute("INSERT INTO callcenter.agent_queue VALUES ('alice', 'support')")
+        for queue in ("sales", "support"):
+            await back.wish(mode=Mode.CUSTOMER_FIRST, queue=queue)
+        assert await room.free_agents("support") == 2
+
+        async def claimed(queue: str) -> int:
+            async def at_once() -> int:
+                return await room.free_agents(queue)
+
+            return len(await store.claim(uuid4(), 30, queue=queue, at_once=at_once, limit=9))
+
+        await back.wish(mode=Mode.CUSTOMER_FIRST, queue="support")
+        counts = await asyncio.gather(*(claimed(queue) for queue in ("sales", "support")))
+        counts += await asyncio.gather(*(claimed(queue) for queue in ("sales", "support")))
+        assert sum(counts) == 2  # three wishes, and alice and bob
 
     async def test_who_waits_before_has_a_claim_on_an_agent(self, open_callbacks: Any) -> None:
         back = await open_callbacks(FIRST)

@@ -8,6 +8,7 @@ import os
 import random
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,17 +19,17 @@ from callback.state import OPEN, TABLE, State, Step
 from callback.store import Store
 from callback.worker import Worker
 from support.claiming import agent_has_come, dialled
-from support.doomed import OPTIONS, Doomed, Order
+from support.doomed import OPTIONS, RING_S, Doomed, Order
 from support.exchange import Exchange, ExchangeServer, Line, Plan
 from support.numbers import new_number
-from support.scripted import LATEST_S, QUICK, RING_S, Agents, Scripted
+from support.scripted import LATEST_S, QUICK, Agents, Scripted
 from support.wishes import requested
 
 KILLS = int(os.environ.get("CALLBACK_KILLS", "80"))
-ABREAST, AT_ONCE = 4, 2
+ABREAST, AT_ONCE = 5, 2
 """So many processes fork so many workers at a time."""
 
-PATIENCE_S = 90
+PATIENCE_S = 240
 MUST_BE_REACHED = {
     f"{who}, {when}"
     for when in ("before", "after")
@@ -187,8 +188,9 @@ class Ground:
                     await asyncio.sleep(0.05)
 
     def _worker(self) -> Worker:
-        carrier = Scripted(self.store, self.line)
-        return Worker(self.store, carrier, self.line, Agents(), lambda _: QUICK, uuid4(), OPTIONS)
+        carrier = Scripted(self.store, self.line, ring_s=RING_S)
+        options = replace(OPTIONS, at_once=50, lease_s=5)
+        return Worker(self.store, carrier, self.line, Agents(), lambda _: QUICK, uuid4(), options)
 
 
 async def test_killed_at_every_point(store: Store, database_url: str, tmp_path: Path) -> None:

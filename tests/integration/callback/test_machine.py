@@ -38,6 +38,12 @@ EXAMPLES = int(os.environ.get("CALLBACK_EXAMPLES", "8"))
 NUMBERS = [f"+1202555010{n}" for n in range(4)]
 QUEUES = ["sales", "help"]
 AT_ONCE = 2
+
+
+async def at_once() -> int:
+    return AT_ONCE
+
+
 RING_S, MARGIN_S, LEASE_S = 20.0, 10.0, 3600.0
 LIVE = {Fate.RINGING, Fate.TALKING}
 _BY_FATE = {Fate.BUSY: Result.BUSY, Fate.NO_ANSWER: Result.NO_ANSWER, Fate.ANSWERED: Result.LOST}
@@ -178,7 +184,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(queue=st.sampled_from(QUEUES))
     def a_worker_claims_in_order(self, queue: str) -> None:
-        for claim in self.run(self.store.claim(uuid4(), LEASE_S, queue=queue, at_once=AT_ONCE, limit=5)):
+        for claim in self.run(self.store.claim(uuid4(), LEASE_S, queue=queue, at_once=at_once, limit=5)):
             self.held.append(Held(claim))
         assert self.run(self.store.in_flight(queue)) <= max(AT_ONCE, 0) or self._moved_in(queue)
 

@@ -65,13 +65,17 @@ async def test_the_first_in_line_is_claimed_first(store: Store) -> None:
     assert await store.first_due() == ["help"]
 
 
+async def seven() -> int:
+    return 7
+
+
 async def test_no_more_are_in_flight_than_may_be(store: Store) -> None:
     for _ in range(30):
         await requested(store, mode=Mode.CUSTOMER_FIRST)
     await fall_due(store)
 
     claims = await asyncio.gather(
-        *(store.claim(uuid4(), 30, queue="sales", at_once=7, limit=3) for _ in range(20))
+        *(store.claim(uuid4(), 30, queue="sales", at_once=seven, limit=3) for _ in range(20))
     )
 
     mine = [claim for some in claims for claim in some]
@@ -82,7 +86,7 @@ async def test_no_more_are_in_flight_than_may_be(store: Store) -> None:
     assert await store.in_flight("sales") == 7
     await store.step(mine[0], Step.BRIDGE)
     assert await store.in_flight("sales") == 6
-    assert len(await store.claim(ME, 30, queue="sales", at_once=7, limit=3)) == 1
+    assert len(await store.claim(ME, 30, queue="sales", at_once=seven, limit=3)) == 1
 
 
 async def test_agent_first_from_claim_to_end(store: Store) -> None:
@@ -241,7 +245,8 @@ async def test_a_lease_is_renewed_by_who_has_it(store: Store) -> None:
     assert renewed.lease_until - mine.lease_until > timedelta(seconds=200)
     assert await store.renew(ME, 30, {mine.callback.callback_id: mine.fence + 1}) == set()
     await store.step(mine, Step.RELEASE)
-    assert await store.renew(ME, 30, ids) == set()
+    assert await store.renew(ME, 30, ids) == {mine.callback.callback_id}  # given back is not lost
+    assert (await store.get(mine.callback.callback_id)).lease_until is None
 
 
 async def test_a_lost_worker_that_had_dialled_nobody_loses_it_to_the_line(store: Store) -> None:

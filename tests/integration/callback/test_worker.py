@@ -2,6 +2,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,11 +13,28 @@ from callback.options import Options
 from callback.request import Claim, Mode, Result
 from callback.rules import Rules
 from callback.state import State, Step
+from callback.store import Store
+from callback.store.changing import Transaction
 from support.claiming import claimed, dialled, run_out
 from support.exchange import Plan
 from support.scripted import QUICK, Scripted
 from support.wishes import BY, requested, steps_of
-from support.workbench import PATIENCE_S, Bench
+from support.workbench import FAST, PATIENCE_S, Bench
+
+
+class Outage:
+    """The way to the database, which may be closed."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self.is_on = False
+        self._transaction = transaction
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        if self.is_on:
+            raise ConnectionRefusedError("the database is away")
+        async with self._transaction() as connection:
+            yield connection
 
 
 class Holding:
@@ -163,7 +181,7 @@ async def test_a_conversation_is_waited_for_when_a_worker_closes(bench: Bench) -
 async def test_what_takes_too_long_at_closing_is_left_to_others(bench: Bench) -> None:
     bench.network(Plan(talk_s=2))
     callback = await requested(bench.store, mode=Mode.CUSTOMER_FIRST)
-    options = Options(lease_s=0.9, poll_s=0.05, drain_s=0.2, ask_s=0.02, margin_s=1)
+    options = replace(FAST, drain_s=0.2)
     async with bench.worker(options=options):
         await bench.until(callback, State.BRIDGED)
     assert (await bench.store.get(callback.callback_id)).state is State.RECONCILING
@@ -252,6 +270,25 @@ async def test_a_lease_that_runs_out_is_noticed(bench: Bench) -> None:
         async with asyncio.timeout(20):
             await holding.cancelled.wait()
     assert "release" in await steps_of(bench.store, callback.callback_id)
+
+
+async def test_an_outage_longer_than_the_lease_loses_nothing(bench: Bench) -> None:
+    """Nobody could renew: whoever still holds a claim does so before it is given to others."""
+    holding = Holding(nothing)
+    callback = await requested(bench.store)
+    outage = Outage(bench.store._transaction)
+    bench.store = Store(outage.transaction)
+    options = replace(FAST, outages=(ConnectionError,))
+    async with bench.worker(holding, options) as worker, bench.worker(holding, options):
+        await bench.until(callback, State.CLAIMED, turns=(worker,))
+        await holding.going.wait()
+        outage.is_on = True
+        await asyncio.sleep(2 * FAST.lease_s)
+        outage.is_on = False
+        await asyncio.sleep(FAST.lease_s)
+        assert not holding.cancelled.is_set()
+        assert (await bench.store.get(callback.callback_id)).state is State.CLAIMED
+    assert "worker_lost" not in [one.cause for one in await bench.store.history(callback.callback_id)]
 
 
 @asynccontextmanager

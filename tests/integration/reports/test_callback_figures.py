@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from callcenter.cli import main
 from callcenter.config import Metrics, Settings
 from callcenter.errors import NotFoundError
 from callcenter.reports import Interval, Ratio
@@ -315,3 +316,20 @@ async def test_from_the_settings(database_url: str) -> None:
     assert (await read_callbacks(settings, **span)).total.asked == 0
     with pytest.raises(NotFoundError, match="no such queue"):
         await read_callbacks(settings, **span, queue="nobody")
+
+
+def test_the_command(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "callcenter.yaml"
+    config.write_text("metrics: {timezone: UTC}\n")
+    monkeypatch.setenv("CALLCENTER_DATABASE__URL", database_url)
+    asked = ["report", "callbacks", "--config", str(config), "--from", "2025-03-03", "--to", "2025-03-03"]
+    assert main([*asked, "--json", "--unserved", "--calls", "5"]) == 0
+    assert json.loads(capsys.readouterr().out)["total"]["asked"] == 0
+    assert main([*asked, "--csv"]) == 0
+    assert capsys.readouterr().out.startswith("scope,name,start,end,entered,")
+    assert main(asked) == 0
+    assert "duplicate dials" in capsys.readouterr().out
+    assert main([*asked, "--queue", "nobody"]) == 2
+    assert "no such queue" in capsys.readouterr().err
