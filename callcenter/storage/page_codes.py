@@ -69,6 +69,8 @@ RETURNING proved, $3 - tries AS left
 """
 PURGE = "DELETE FROM callcenter.callback_code WHERE expires_at < clock_timestamp()"
 
+ERASE = "DELETE FROM callcenter.callback_code WHERE wish ->> 'number' = $1"
+
 LOCK_USE = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 9))"
 COUNT_USE = """
 SELECT count(*) FROM callcenter.callback_page_use
@@ -147,6 +149,10 @@ class PageCodes:
         if row["proved"]:
             return Tried.RIGHT, row["left"]
         return (Tried.WRONG, row["left"]) if row["left"] else (Tried.OVER, 0)
+
+    async def erase(self, number: str) -> None:
+        """Forget what was filled in for a number; its browser is told that the page is too old."""
+        await self._database.execute(ERASE, number)
 
     async def purge(self) -> int:
         """Forget what is too old; returns how many forms."""

@@ -519,3 +519,43 @@ async def test_the_link_of_a_final_notice_fills_the_form_in(site: Any, customer:
         (number, State.CANCELLED.value),
         (number, State.SCHEDULED.value),
     ]
+
+
+# Forgetting.
+
+TABLES = """
+SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('callback', 'callcenter')
+"""
+
+
+async def where_stands(site: Any, *words: str) -> set[str]:
+    """The tables that hold one of the words, or the digits of a number, in any column."""
+    database, found = site.services.database, set()
+    for (table,) in await database.fetch(TABLES):
+        rows = " ".join(row[0] for row in await database.fetch(f"SELECT t::text FROM {table} AS t"))  # noqa: S608
+        if any(word.removeprefix("+") in rows for word in words):
+            found.add(table)
+    return found
+
+
+async def test_what_is_erased_is_nowhere_any_more(site: Any, customer: Customer) -> None:
+    number, wish = new_number(), {"queue": "tech_support", "topic": "Broken Zither", "note": "Zither is blue"}
+    await book(customer, number, name="Zoltan Quux")
+    headers = site.auth() | {"Idempotency-Key": "erase-me"}
+    body = wish | {"number": number, "name": "Zoltan Quux"}
+    async with site.client.post(site.url + "/api/v1/callbacks", headers=headers, json=body) as answer:
+        assert answer.status == 201
+    personal = (number, "Zoltan", "Zither")
+    assert "callback.callback" in await where_stands(site, *personal)
+    assert await site.services.callbacks.erase(number, by="user ann") == 2
+    assert await where_stands(site, *personal) == set()
+    assert await site.services.database.fetchval("SELECT count(*) FROM callback.idempotency") == 0
+
+
+async def test_a_form_that_waits_is_erased_too(site: Any, customer: Customer) -> None:
+    number = new_number()
+    form = (await at_form(customer)).form("/callback")
+    await customer.send(form, number=number, name="Zoltan Quux")  # consent is missing
+    assert await where_stands(site, number, "Zoltan") == {"callcenter.callback_code"}
+    await site.services.callbacks.erase(number, by="user ann")
+    assert await where_stands(site, number, "Zoltan") == set()
