@@ -41,12 +41,15 @@ class CallingBack:
         """Claim it as soon as an agent is found, or at once where the customer is dialled first."""
         ids = [callback.callback_id]
         async with asyncio.timeout(5):
-            while callback.mode is Mode.AGENT_FIRST and callback.callback_id not in self.center.turns:  # noqa: ASYNC110
+            while callback.mode is Mode.AGENT_FIRST and not await self._is_offered(callback):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        self.center.turns.clear()
         (claim,) = await self.store.claim(self.worker, LEASE_S, ids=ids)
         task = asyncio.create_task(self.carrier.carry(claim))
         self.tasks.add(task)
+
+    async def _is_offered(self, callback: Callback) -> bool:
+        """As the rows say: of an earlier turn a notification may still be on its way."""
+        return callback.callback_id in {offer.callback_id for offer in await self.center.line.turns()}
 
     async def dialled(self, times: int = 1) -> Any:
         """The customer's telephone that was dialled last."""
