@@ -48,7 +48,7 @@ INSERT INTO callback.callback
 SELECT gen_random_uuid(), 'sales', '+1' || (201 + n / 100) || '55501' || lpad((n % 100)::text, 2, '0'), 'api',
        'agent_first', $2,
        clock_timestamp() - interval '1 hour' + make_interval(secs => 0.1 * n),
-       clock_timestamp() + make_interval(secs => $3 + $4 * n), clock_timestamp() + interval '1 day',
+       clock_timestamp() + make_interval(secs => $3::float8 + $4::float8 * n), clock_timestamp() + interval '1 day',
        clock_timestamp(), clock_timestamp(), 'UTC', gen_random_uuid(), 3
 FROM generate_series(1, $1) AS n
 """
