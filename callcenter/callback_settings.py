@@ -215,8 +215,8 @@ class Webhook(Section):
 class Page(Section):
     """The customers' page; ``code_url`` is told ``{number, code, language, channel}`` to send codes.
 
-    At most so many requests per hour come from one number and one address; behind ``trusted_proxies``
-    (addresses or networks) the address is the one that they name in ``X-Forwarded-For``.
+    At most so many requests per hour, and per day, are for one number and from one address; behind
+    ``trusted_proxies`` (addresses or networks) that is the one that they name in ``X-Forwarded-For``.
     """
 
     enabled: bool = True
@@ -225,6 +225,7 @@ class Page(Section):
     code_url: str = Field("", max_length=2000)
     code_secret: SecretStr = SecretStr("")
     per_number_hour: int = Field(5, ge=1, le=1000)
+    per_number_day: int = Field(10, ge=1, le=1000)
     per_address_hour: int = Field(20, ge=1, le=10_000)
     link_days: int = Field(30, ge=1, le=365)
     trusted_proxies: list[str] = Field([], max_length=50)

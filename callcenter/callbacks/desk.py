@@ -23,6 +23,7 @@ from callcenter.callbacks.links import Links
 from callcenter.callbacks.models import Asked, Offer, Status
 from callcenter.callbacks.rules import needs
 from callcenter.callbacks.strays import Strays
+from callcenter.storage.page_codes import PageCodes
 from callcenter.storage.pool import Database
 from callcenter.storage.queue_line import QueueLine
 
@@ -298,8 +299,13 @@ class CallbackDesk:
         return merged
 
     async def erase(self, text: str, *, by: str) -> int:
-        """Forget a number, and what was said about it; returns in how many callbacks."""
-        return await self._store.erase(numbers.plain(text), by=by)
+        """Forget a number, and what was said about it; returns in how many callbacks.
+
+        What is filled in on the customers' page goes, too. Calls keep their own record of who called.
+        """
+        number = numbers.plain(text)
+        await PageCodes(self._database).erase(number)
+        return await self._store.erase(number, by=by)
 
     # Numbers that are not called.
 

@@ -56,7 +56,11 @@ class Granting:
         rules, now = self.rules.of(queue), self._now()
         if not rules.accept:
             raise RefusedError(Refusal.NOT_OFFERED, "this queue takes no callbacks at present")
+        if zone:
+            slots.known_zone(zone)
         first = now if since is None else max(since, now)
+        if first >= now + timedelta(days=rules.slots.days):
+            return []
         last = first + timedelta(days=rules.slots.days if days is None else days)
         soonest = now + timedelta(seconds=(await self.wait(queue)).p50_s or 0.0)
         # Months of short slots take longer than the audio of calls can wait.

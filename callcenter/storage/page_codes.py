@@ -20,7 +20,8 @@ CODE_S = 600.0
 TRIES = 5
 MOST_SENT = 3
 RESEND_S = 30.0
-WINDOW_S = 3600.0
+HOUR_S = 3600.0
+DAY_S = 86_400.0
 
 _COLUMNS = """wish, done, callback_id, proved,
        code_hash IS NOT NULL AND code_expires_at > clock_timestamp() AS has_code"""
@@ -67,6 +68,8 @@ UPDATE callcenter.callback_code
 RETURNING proved, $3 - tries AS left
 """
 PURGE = "DELETE FROM callcenter.callback_code WHERE expires_at < clock_timestamp()"
+
+ERASE = "DELETE FROM callcenter.callback_code WHERE wish ->> 'number' = $1"
 
 LOCK_USE = "SELECT pg_advisory_xact_lock(hashtextextended(encode($1, 'hex'), 9))"
 COUNT_USE = """
@@ -147,9 +150,13 @@ class PageCodes:
             return Tried.RIGHT, row["left"]
         return (Tried.WRONG, row["left"]) if row["left"] else (Tried.OVER, 0)
 
+    async def erase(self, number: str) -> None:
+        """Forget what was filled in for a number; its browser is told that the page is too old."""
+        await self._database.execute(ERASE, number)
+
     async def purge(self) -> int:
         """Forget what is too old; returns how many forms."""
-        await self._database.execute(PURGE_USES, WINDOW_S)
+        await self._database.execute(PURGE_USES, DAY_S)
         return int((await self._database.execute(PURGE)).rpartition(" ")[2])
 
     async def _found(self, key: str) -> Filled:
@@ -157,24 +164,24 @@ class PageCodes:
 
 
 class PageUses:
-    """Counts what numbers and addresses do on the page, for an hour each."""
+    """Counts what numbers and addresses do on the page, for a day at most."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def allow(self, mark: bytes, *uses: tuple[bytes, int]) -> bool:
-        """Whether each of ``(use_hash, most per hour)`` may once more; counted only if all of them may.
+    async def allow(self, mark: bytes, *uses: tuple[bytes, int, float]) -> bool:
+        """Whether each of ``(use_hash, most, in so many seconds)`` may once more; counted only if all may.
 
         What comes with the same ``mark`` again is counted once.
         """
         # In one order for all, so that two requests never wait for each other.
         ordered = sorted(uses)
         async with self._database.transaction() as connection:
-            for hashed, most in ordered:
+            for hashed, most, window_s in ordered:
                 await connection.execute(LOCK_USE, hashed)
-                if await connection.fetchval(COUNT_USE, hashed, mark, WINDOW_S) >= most:
+                if await connection.fetchval(COUNT_USE, hashed, mark, window_s) >= most:
                     return False
-            for hashed, _ in ordered:
+            for hashed in sorted({hashed for hashed, _, _ in ordered}):
                 await connection.execute(USE, hashed, mark)
         return True
 

@@ -141,7 +141,7 @@ class CallbackQuery(Query):
     owner: Name | None = None
     since: Time | None = None
     until: Time | None = None
-    text: str = Field("", max_length=100)
+    text: Annotated[Text, Field(max_length=100)] = ""
     stranded: bool = False
     cursor: str | None = Field(None, max_length=200)
     limit: int = Field(50, ge=1, le=MAX_PAGE)
@@ -170,7 +170,7 @@ class DoNotCallQuery(Query):
     """A page of the list, or one number of it."""
 
     number: Annotated[Written, BeforeValidator(plus)] | None = None
-    cursor: str | None = Field(None, max_length=200)
+    cursor: Annotated[str, BeforeValidator(plus), Field(pattern=r"^\+[0-9]{1,20}$")] | None = None
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from callback.request import Callback as CallbackRecord
 from callcenter.web.callback_models import Callback
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _TEXTS = frozenset({"name", "topic", "note", "cause"})
 
 

@@ -5,6 +5,7 @@ not. It is made when it is sent, so what was erased meanwhile is told to nobody.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from callback.deliveries import Delivery
@@ -40,7 +41,7 @@ class WebhookMessages:
             by=change.by,
             cause=change.cause,
             attempt_id=change.attempt_id,
-            callback=Callback.of(callback).model_dump(mode="json", exclude={"note"}),
+            callback=_told(callback),
             manage_link=await self._link(callback, Purpose.MANAGE) if callback.is_open else None,
             again_link=await self._link(callback, Purpose.AGAIN) if callback.state in AGAIN else None,
         )
@@ -48,6 +49,12 @@ class WebhookMessages:
 
     async def _link(self, callback: CallbackRecord, purpose: Purpose) -> str | None:
         return await self._link_to(callback, purpose) if callback.erased_at is None else None
+
+
+def _told(callback: CallbackRecord) -> dict[str, Any]:
+    """The callback without the note; one that is erased while it is being dialled still has its number."""
+    told = Callback.of(callback).model_dump(mode="json", exclude={"note"})
+    return told if callback.erased_at is None else told | {"number": ""}
 
 
 def message_id(delivery: Delivery) -> str:

@@ -32,6 +32,15 @@ def client(remote: str, forwarded_for: Sequence[str], trusted: Sequence[Network]
     return str(present) if present is not None else "unknown"
 
 
+def around(client: str) -> str | None:
+    """The network of 48 bits around a ``client`` of IPv6; one household may have 65,536 addresses in it."""
+    try:
+        network = IPv6Network(client)
+    except ValueError:
+        return None
+    return str(network.supernet(new_prefix=48))
+
+
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text.strip().strip("[]").partition("%")[0])

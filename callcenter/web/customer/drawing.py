@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 HEADERS = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 RETRY_AFTER_S = 900
+BODY_TIMEOUT_S = 15.0
 
 Handler = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]
 
@@ -124,8 +125,12 @@ async def read_form(request: web.Request) -> dict[str, str]:
     if (request.content_length or 0) > MAX_FORM_BYTES:
         raise BadFormError
     body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            raise BadFormError
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > MAX_FORM_BYTES:
+                    raise BadFormError
+    except TimeoutError:
+        raise BadFormError from None
     return fields(bytes(body), request.content_type)

@@ -22,6 +22,8 @@ GOOD_FOR_S = 24 * 3600
 
 CLOCK_SLACK_S = 60
 _TIME_BYTES = 6
+# Of this century: near the ends of the calendar no other zone's clock can be shown.
+_INSTANT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]{2,15}(Z|[+-][0-9:]{2,8})")
 _CONTEXT = b"callback form v1\0"
 _BODY_BYTES = _TIME_BYTES + NONCE_BYTES
 
@@ -86,11 +88,12 @@ def number_text(text: str) -> str:
 
 def instant(text: str) -> datetime | None:
     """A moment with its distance from UTC as ISO 8601 has it; ``None`` for anything else."""
+    if not _INSTANT.fullmatch(text):
+        return None
     try:
-        at = datetime.fromisoformat(text) if len(text) <= 40 else None
+        return datetime.fromisoformat(text)
     except ValueError:
         return None
-    return at if at is not None and at.tzinfo is not None else None
 
 
 def _is_control(sign: str) -> bool:

@@ -15,6 +15,7 @@ from callcenter.web.customer.choices import SOONEST, Day, days
 from callcenter.web.customer.visit import Visit
 
 NEAREST = 6
+AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Offering:
 
     def __init__(self, desk: CallbackDesk) -> None:
         self._desk = desk
+        self._free = asyncio.Semaphore(AT_ONCE)
 
     async def of(
         self,
@@ -66,12 +68,14 @@ class Offering:
         """
         customer = zone or (visit.zone.key if visit.zone else "")
         calendar = visit.calendar(zone or ("" if visit.zone else self._desk.rules(queue).zone))
-        slots = await self._slots(queue, customer)
-        if near is not None:
-            slots = nearest(slots, near, NEAREST)
         soonest = await self.soonest(queue, visit, zone, href=href)
-        written = await asyncio.to_thread(days, slots, calendar, href)
-        return Offered(soonest, written, calendar.zone_name())
+        # Strangers may ask for this at any rate: neither the audio of calls nor other threads' work waits.
+        async with self._free:
+            slots = await self._slots(queue, customer)
+            if near is not None:
+                slots = nearest(slots, near, NEAREST)
+            shown = await asyncio.to_thread(days, slots, calendar, href)
+        return Offered(soonest, shown, calendar.zone_name())
 
     async def soonest(
         self, queue: str, visit: Visit, zone: str = "", *, href: Callable[[str], str] | None = None

@@ -49,6 +49,11 @@ class Visit:
         """An address of this service, in the same language and zone."""
         return _address(path, self._carried() | {name: value for name, value in asked.items() if value})
 
+    @property
+    def address(self) -> str:
+        """Of this very page."""
+        return _address(self.path, self.asked)
+
     def here(self, language: str) -> str:
         """This page in another language."""
         return _address(self.path, {**self.asked, "lang": language})

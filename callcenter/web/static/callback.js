@@ -13,6 +13,12 @@ function tellZone() {
   location.replace(here);
 }
 
+// What answers a form is kept under the address of the form: going back to it or reloading it sends nothing.
+function nameAnswer() {
+  const { address } = document.body.dataset;
+  if (address) history.replaceState(null, "", address);
+}
+
 // What is wrong is read out first.
 function showProblems() {
   document.querySelector(".problems")?.focus();
@@ -60,6 +66,7 @@ function show(found) {
 }
 
 tellZone();
+nameAnswer();
 showProblems();
 sendOnce();
 const standing = document.querySelector("[data-poll]");

@@ -143,6 +143,23 @@ class TestCustomersWhoAreNotReached:
         assert center.data("call.ended") == [{"cause": "unreached", "outcome": "unreached"}]
         assert center.network.hung_up.count(f"customer {customer.attempt_id}") == 1
 
+    async def test_who_is_busy_phoning_us_uses_up_no_attempt(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        await back.center.database.execute(
+            """
+            INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref,
+                                         from_number, to_number, started_at)
+            VALUES ($1, $1, $1, 'inbound', 'twilio', 'CA1', $2, $3, now())
+            """,
+            uuid4(),
+            wish.number,
+            SHOWN,
+        )
+        reference = reference_of(customer.token)
+        back.center.supervisor.dial_failed(back.center.call_id(), reference, DialResult.BUSY)
+        await back.until(wish, State.RETRY_WAIT)
+        assert await back.result(wish) == (Result.BUSY, False)
+
     async def test_the_last_attempt_ends_it(self, open_callbacks: Any) -> None:
         back = await open_callbacks()
         wish = await back.wish(attempts=1)
@@ -316,6 +333,19 @@ class TestRulesAskedOnceMore:
         assert back.center.network.customers == []
         await back.center.until("available")
         assert await back.attempts(wish) == []
+
+    async def test_a_queue_that_is_closed_while_the_agents_telephone_rings(self, open_callbacks: Any) -> None:
+        back = await open_callbacks()
+        back.center.network.picks_up = False
+        wish = await back.wish()
+        await back.center.agent()
+        await back.turn(wish)
+        await back.center.dialled(1)
+        await back.close_queue()
+        await back.center.network.pick_up(back.center.network.tokens[0])
+        assert (await back.until(wish, State.QUEUED)).not_before > wish.not_before
+        await back.center.until("available")
+        assert back.center.network.customers == []
 
     async def test_a_time_that_is_over_ends_it(self, open_callbacks: Any) -> None:
         back = await open_callbacks()

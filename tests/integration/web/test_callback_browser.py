@@ -138,6 +138,22 @@ async def test_a_second_click_and_going_back_change_nothing(
     assert (await only(site)).version == 1
 
 
+async def test_going_back_past_a_mistake_sends_nothing(site: Any, browser: Browser) -> None:
+    async with opened(site, browser, "/callback?topic=sales") as page:
+        await page.get_by_role("link", name="As soon as possible").click()
+        await fill_in(page, "12")
+        await page.locator("button.main").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        await page.reload()
+        await fill_in(page)
+        await page.get_by_label("Name").fill("Ada")
+        await page.locator("button.main").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("We will call you back")
+        await page.go_back()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("We will call you back")
+        assert (await only(site)).name == "Ada"
+
+
 @SCRIPTS
 async def test_the_language_can_be_changed_at_any_time(site: Any, browser: Browser, script: bool) -> None:
     async with opened(site, browser, "/callback?topic=sales", script=script) as page:

@@ -213,6 +213,8 @@ async def test_numbers_not_to_be_called(site: Any, made: dict[str, Any]) -> None
     assert ([one["number"] for one in page["numbers"]], page["next_cursor"]) == ([NUMBER], NUMBER)
     _, page = await site.get(path, cursor=page["next_cursor"])
     assert ([one["number"] for one in page["numbers"]], page["next_cursor"]) == ([OTHER], None)
+    for cursor in ("\0", "x", "+"):
+        assert (await site.get(path, cursor=cursor))[0] == 422
     assert (await site.get(path, number=OTHER))[1]["numbers"][0]["number"] == OTHER
     assert (await site.get(path, number="+15125550199"))[1]["numbers"] == []
     assert (await site.send("DELETE", path))[0] == 422

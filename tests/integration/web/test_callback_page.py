@@ -4,7 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -13,7 +13,7 @@ from callback.request import Callback, Source
 from callback.state import State
 from callcenter.config import Queue, Settings
 from callcenter.storage.page_codes import PageCodes
-from callcenter.web.customer import forms
+from callcenter.web.customer import drawing, forms
 from support.customer import Customer, Seen
 from support.numbers import new_number
 
@@ -294,6 +294,8 @@ async def test_a_key_of_another_form_is_forged(site: Any, customer: Customer) ->
         (b"topic=sales&at=soonest&name=%ff", {}),
         (b"topic=sales", {}),
         (b"topic=sales&at=never", {}),
+        (b"topic=sales&at=2026-11-27%0012:00:00Z", {}),
+        (b"topic=sales&at=0001-01-01T00:00:00%2B23:59", {}),
         (b"{}", {"Content-Type": "application/json"}),
         (b"--x--", {"Content-Type": "multipart/form-data; boundary=x"}),
         (b"topic=sales&at=soonest", {"Sec-Fetch-Site": "cross-site"}),
@@ -318,6 +320,31 @@ async def test_a_body_without_a_length_is_bounded(customer: Customer) -> None:
         "/callback", endless(), **{"Content-Type": "application/x-www-form-urlencoded"}
     )
     assert page.status == 400
+
+
+async def test_a_body_that_does_not_end_is_not_waited_for(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dripping() -> Any:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(drawing, "BODY_TIMEOUT_S", 0.3)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with asyncio.timeout(10):
+        assert (await customer.post("/callback", dripping(), **kind)).status == 400
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-27\x0012:00Z"]
+)
+async def test_a_time_that_no_clock_shows_is_not_chosen(
+    customer: Customer, caplog: pytest.LogCaptureFixture, at: str
+) -> None:
+    page = await customer.get("/callback?" + urlencode({"topic": "sales", "at": at}))
+    assert (page.status, "When shall we call you?" in page.text) == (200, True)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_topic_that_is_closed_meanwhile(site: Any, customer: Customer) -> None:
@@ -355,6 +382,20 @@ async def test_a_number_may_ask_so_often(site: Any, customer: Customer) -> None:
     await site.services.database.execute(
         "UPDATE callcenter.callback_page_use SET at = at - interval '1 hour'"
     )
+    assert (await book(customer, number)).status == 200
+
+
+@pytest.mark.parametrize("settings", [({"per_number_day": 2},)], indirect=True)
+async def test_nobody_has_a_number_rung_up_all_day(site: Any, customer: Customer) -> None:
+    number, later = new_number(), "UPDATE callcenter.callback_page_use SET at = at - interval '12 hours'"
+    statuses = []
+    for _ in range(4):
+        statuses.append((await book(customer, number)).status)
+        await site.services.database.execute(later)
+        await PageCodes(site.services.database).purge()
+    assert statuses == [200, 200, 200, 200]
+    assert [(await book(customer, number)).status for _ in range(2)] == [200, 429]
+    await site.services.database.execute(later)
     assert (await book(customer, number)).status == 200
 
 
@@ -478,3 +519,43 @@ async def test_the_link_of_a_final_notice_fills_the_form_in(site: Any, customer:
         (number, State.CANCELLED.value),
         (number, State.SCHEDULED.value),
     ]
+
+
+# Forgetting.
+
+TABLES = """
+SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('callback', 'callcenter')
+"""
+
+
+async def where_stands(site: Any, *words: str) -> set[str]:
+    """The tables that hold one of the words, or the digits of a number, in any column."""
+    database, found = site.services.database, set()
+    for (table,) in await database.fetch(TABLES):
+        rows = " ".join(row[0] for row in await database.fetch(f"SELECT t::text FROM {table} AS t"))
+        if any(word.removeprefix("+") in rows for word in words):
+            found.add(table)
+    return found
+
+
+async def test_what_is_erased_is_nowhere_any_more(site: Any, customer: Customer) -> None:
+    number, wish = new_number(), {"queue": "tech_support", "topic": "Broken Zither", "note": "Zither is blue"}
+    await book(customer, number, name="Zoltan Quux")
+    headers = site.auth() | {"Idempotency-Key": "erase-me"}
+    body = wish | {"number": number, "name": "Zoltan Quux"}
+    async with site.client.post(site.url + "/api/v1/callbacks", headers=headers, json=body) as answer:
+        assert answer.status == 201
+    personal = (number, "Zoltan", "Zither")
+    assert "callback.callback" in await where_stands(site, *personal)
+    assert await site.services.callbacks.erase(number, by="user ann") == 2
+    assert await where_stands(site, *personal) == set()
+    assert await site.services.database.fetchval("SELECT count(*) FROM callback.idempotency") == 0
+
+
+async def test_a_form_that_waits_is_erased_too(site: Any, customer: Customer) -> None:
+    number = new_number()
+    form = (await at_form(customer)).form("/callback")
+    await customer.send(form, number=number, name="Zoltan Quux")  # consent is missing
+    assert await where_stands(site, number, "Zoltan") == {"callcenter.callback_code"}
+    await site.services.callbacks.erase(number, by="user ann")
+    assert await where_stands(site, number, "Zoltan") == set()

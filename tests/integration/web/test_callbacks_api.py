@@ -166,6 +166,12 @@ async def test_a_full_slot_names_free_ones(open_site: Any) -> None:
     assert (await ask(site, slot=problem["error"]["nearest"][0]))[0] == 201
 
 
+async def test_slots_beyond_what_there_is(open_site: Any) -> None:
+    path = f"{CALLBACKS}/slots?queue=sales"
+    assert await open_site.get(f"{path}&since=9999-12-31T23:00:00Z") == (200, {"queue": "sales", "slots": []})
+    assert (await open_site.get(f"{path}&zone=Europe/Atlantis"))[0] == 422
+
+
 async def test_slots_need_a_queue_that_there_is(open_site: Any) -> None:
     assert (await open_site.get(f"{CALLBACKS}/slots"))[0] == 422
     status, problem = await open_site.get(f"{CALLBACKS}/slots", queue="nowhere")
@@ -308,7 +314,9 @@ async def test_what_a_removed_queue_leaves_is_found_and_given_to_another(open_si
     assert (await site.get(CALLBACKS, stranded="true"))[1]["callbacks"] == []
 
 
-@pytest.mark.parametrize("query", ["state=asleep", "source=fax", "limit=0", "cursor=x", "format=xml", "q=1"])
+@pytest.mark.parametrize(
+    "query", ["state=asleep", "source=fax", "limit=0", "cursor=x", "format=xml", "q=1", "text=%00"]
+)
 async def test_a_wrong_filter_is_refused(site: Any, query: str) -> None:
     status, problem = await site.get(f"{CALLBACKS}?{query}")
     assert status in (400, 422)

@@ -145,6 +145,22 @@ async def test_what_was_erased_is_told_to_nobody(outbox: Outbox, receiver: Recei
     assert (later["callback"]["number"], later["callback"]["name"], later["manage_link"]) == ("", "", None)
 
 
+async def test_a_number_that_is_erased_while_it_is_dialled_is_told_to_nobody(
+    outbox: Outbox, receiver: Receiver
+) -> None:
+    async with outbox.telling(hook(receiver, steps=["erased"])):
+        callback = await requested(outbox.store, name="Ada")
+        await outbox.database.execute(
+            "UPDATE callback.callback SET state = 'dialing', worker = gen_random_uuid(),"
+            " lease_until = now() + interval '1 hour' WHERE callback_id = $1",
+            callback.callback_id,
+        )
+        await outbox.store.erase(callback.number, by="user ann")
+        await receiver.until(1)
+    assert (await outbox.store.get(callback.callback_id)).number == callback.number
+    assert callback.number not in receiver.heard[0].body.decode()
+
+
 BAD_DAYS = [
     (says(500), "it answered 500"),
     (says(404), "it answered 404"),

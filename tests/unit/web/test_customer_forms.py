@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from callcenter.web.customer.address import client, networks
+from callcenter.web.customer.address import around, client, networks
 from callcenter.web.customer.forms import (
     GOOD_FOR_S,
     KEY_CHARS,
@@ -134,3 +134,11 @@ def test_whom_a_request_comes_from(
     remote: str, forwarded_for: list[str], trusted: list[str], address: str
 ) -> None:
     assert client(remote, forwarded_for, networks(trusted)) == address
+
+
+def test_neighbours_of_a_client_are_known() -> None:
+    one, other = (client(address, [], []) for address in ("2001:db8:1:2::3", "2001:db8:1:ffff::4"))
+    assert (one != other, around(one) == around(other) == "2001:db8:1::/48") == (True, True)
+    assert around(client("2001:db8:2::1", [], [])) != around(one)
+    assert around(client("192.0.2.1", [], [])) is None
+    assert around("unknown") is None
