@@ -83,10 +83,5 @@ def code_hash(code: str, context: str, key: bytes) -> bytes:
     return hmac.digest(key, b"callback code v1\0" + context.encode() + b"\0" + code.encode(), "sha256")
 
 
-def code_fits(code: str, context: str, key: bytes, kept: bytes) -> bool:
-    """Whether a code that was typed in is the one of which the hash was kept."""
-    return hmac.compare_digest(code_hash(code, context, key), kept)
-
-
 def _mac(body: bytes, key: bytes) -> bytes:
     return hmac.digest(key, _CONTEXT + body, "sha256")

@@ -26,6 +26,7 @@ END_ATTEMPT = """
 UPDATE callback.attempt SET ended_at = clock_timestamp(), result = $2, counted = $3
 WHERE callback_id = $1 AND ended_at IS NULL
 """
+INTO = "SELECT data ->> 'call' FROM callback.event WHERE callback_id = $1 AND step = 'merge'"
 FORBID = """
 INSERT INTO callback.do_not_call (number, added_by, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 RETURNING true
@@ -190,10 +191,13 @@ class People(Part):
     ) -> Callback:
         """The customer goes on in person, in the call ``call_id``; a worker that has it loses it.
 
-        An attempt under way ends uncounted. Raises ``TransitionError`` when the callback has ended.
+        An attempt under way ends uncounted. May be repeated after an outage. Raises ``TransitionError`` when
+        the callback has ended otherwise.
         """
         async with self._within(connection) as own:
             before = await locked(own, callback_id)
+            if before.state is State.MERGED and await own.fetchval(INTO, callback_id) == str(call_id):
+                return before
             after = await stepped(own, before, Step.MERGE, _taken(before), by=by, data={"call": str(call_id)})
             await own.execute(END_ATTEMPT, callback_id, Result.MERGED.value, False)
             return after

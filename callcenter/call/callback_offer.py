@@ -260,9 +260,13 @@ class CallbackOffer:
                 await self._hold(found, lines)
             case Decision.CANCEL:
                 self._stay(lines if await self._wish.cancel(found.callback) else ())
-            case Decision.KEEP if not found.standing.elsewhere:
-                return self._leave(lines)
-            case Decision.KEEP | Decision.NOTHING:
+            case Decision.KEEP if found.standing.elsewhere:
+                self._stay(lines)
+            case Decision.KEEP:
+                if await self._wish.stands(found.callback):
+                    return self._leave(lines)
+                self._stay(())  # nobody would call: they go on waiting
+            case Decision.NOTHING:
                 self._stay(lines)
         return None
 

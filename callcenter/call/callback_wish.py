@@ -146,15 +146,20 @@ class CallbackWish:
         ticket.moved(merged.arrived_at, merged.priority)
         return True
 
+    async def stands(self, callback: Callback) -> bool:
+        """Whether it is still open; so it is where the database does not say."""
+        current = await self._soon(self._desk.get(callback.callback_id))
+        return current is None or current.is_open
+
     async def cancel(self, callback: Callback) -> bool:
-        """Give the callback up; false where it cannot be any more."""
+        """Give the callback up; false where it goes on, since the customer is being called."""
         try:
             await retrying(
                 lambda: self._desk.cancel(callback.callback_id, by="customer"), deadline_s=BOOK_WITHIN_S
             )
         except (CallbackError, CallCenterError) as error:
             log.info("call %s: callback %s stays: %s", self._context.call_id, callback.callback_id, error)
-            return False
+            return not await self.stands(callback)
         return True
 
     async def _booked(self, asked: Asked, estimate: Estimate) -> Callback | None:

@@ -367,6 +367,20 @@ async def test_who_phones_in_may_leave_it_as_it_is(open_center: Any) -> None:
     assert outcome(center) == "callback_requested"
 
 
+async def test_who_would_leave_it_when_it_has_ended_goes_on_waiting(open_center: Any) -> None:
+    center = await opened(open_center)
+    callback_id = await asked_for(center)
+    caller = await center.call()
+    await _talks(center, 1)
+    await center.services.callbacks.desk.cancel(callback_id, by="user ann")
+    await press(center, caller, "3")
+    await asyncio.sleep(0.5)
+    assert await center.numbers_in_line() == [CALLER]
+    caller.hang_up()
+    await center.over()
+    assert outcome(center) != "callback_requested"
+
+
 async def test_who_is_being_called_at_that_moment_is_next(open_center: Any) -> None:
     center = await opened(open_center)
     callback_id = await asked_for(center)

@@ -226,8 +226,9 @@ async def test_merged_while_it_waits_and_while_it_is_dialled(store: Store) -> No
     ):
         with pytest.raises(FenceLostError):
             await late
+    assert await store.merge(waiting.callback_id, by=BY, call_id=call_id) == first  # its commit was hidden
     with pytest.raises(TransitionError):
-        await store.merge(waiting.callback_id, by=BY, call_id=call_id)
+        await store.merge(waiting.callback_id, by=BY, call_id=uuid4())
 
 
 async def test_merging_joins_a_transaction(store: Store, database: Database) -> None:
