@@ -532,7 +532,7 @@ async def where_stands(site: Any, *words: str) -> set[str]:
     """The tables that hold one of the words, or the digits of a number, in any column."""
     database, found = site.services.database, set()
     for (table,) in await database.fetch(TABLES):
-        rows = " ".join(row[0] for row in await database.fetch(f"SELECT t::text FROM {table} AS t"))  # noqa: S608
+        rows = " ".join(row[0] for row in await database.fetch(f"SELECT t::text FROM {table} AS t"))
         if any(word.removeprefix("+") in rows for word in words):
             found.add(table)
     return found
