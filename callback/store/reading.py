@@ -37,6 +37,16 @@ WHERE queue = $1 AND slot_start >= $2 AND slot_start < $3
   AND state <> ALL ('{cancelled,merged,expired,rejected}')
 GROUP BY slot_start
 """
+OTHER_CALLS = """
+SELECT a.call_ref FROM callback.attempt AS a JOIN callback.callback AS c USING (callback_id)
+WHERE c.number = $1 AND a.attempt_id <> $2 AND a.call_ref <> ''
+  AND a.started_at > clock_timestamp() - interval '1 day'
+"""
+OTHER_NUMBER = """
+SELECT EXISTS (
+    SELECT FROM callback.event
+    WHERE callback_id = $1 AND at >= $2 AND step = 'edited' AND data -> 'fields' ? 'number')
+"""
 PENDING = "SELECT count(*) FROM callback.callback WHERE queue = $1 AND ended_at IS NULL"
 FORBIDDEN_NUMBER = "SELECT number, added_at, added_by, note FROM callback.do_not_call WHERE number = $1"
 FORBIDDEN = """
@@ -96,6 +106,19 @@ class Reading(Part):
         """All attempts, oldest first."""
         async with self._within() as connection:
             return [attempt_of(row) for row in await connection.fetch(ATTEMPTS, callback_id)]
+
+    async def other_calls(self, number: str, attempt_id: UUID) -> frozenset[str]:
+        """The network's names for the calls that other attempts made to a number lately."""
+        async with self._within() as connection:
+            return frozenset(
+                row["call_ref"] for row in await connection.fetch(OTHER_CALLS, number, attempt_id)
+            )
+
+    async def has_other_number(self, attempt: Attempt) -> bool:
+        """Whether somebody has changed the number since the attempt was made."""
+        async with self._within() as connection:
+            changed: bool = await connection.fetchval(OTHER_NUMBER, attempt.callback_id, attempt.started_at)
+        return changed
 
     async def taken(self, queue: str, since: datetime, until: datetime) -> dict[datetime, int]:
         """How many places are taken in the slots that begin between the two; those with none are left out."""

@@ -76,8 +76,7 @@ class CallbackCarrier:
         """
         callback_id = claim.callback.callback_id
         callbacks = self._services.callbacks
-        rules = callbacks.desk.rules(claim.callback.queue)
-        record = CallbackRecord(claim, callbacks.store, rules, self._services.now)
+        record = CallbackRecord(claim, callbacks.store, callbacks.rules.of, self._services.now)
         try:
             queue = self._services.queues.get(claim.callback.queue)
             session = CallbackSession(
@@ -136,7 +135,12 @@ class GatewayNetwork:
         if gateway is None:
             log.error("attempt %s: gateway %s is not enabled", attempt.attempt_id, attempt.gateway)
             return Found(Fate.UNKNOWN)
-        sought = Sought(attempt.attempt_id, attempt.call_ref, callback.number, attempt.started_at)
+        store, others = self._services.callbacks.store, frozenset[str]()
+        if not attempt.call_ref:
+            if await store.has_other_number(attempt):
+                return Found(Fate.UNKNOWN)  # which one was dialled is not known any more
+            others = await store.other_calls(callback.number, attempt.attempt_id)
+        sought = Sought(attempt.attempt_id, attempt.call_ref, callback.number, attempt.started_at, others)
         try:
             found = await gateway.find(sought)
         except GatewayError as error:

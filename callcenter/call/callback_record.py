@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 
 from callback import policy
 from callback.errors import FenceLostError, NotFoundError, RefusedError, TransitionError
+from callback.options import RulesOf
 from callback.refusal import Refusal
 from callback.request import Callback, Claim, Result, Slot, Terms
-from callback.rules import Rules
 from callback.state import CLAIMED, DIALLED, Step, after
 from callback.store import Store
 from callcenter.errors import CallCenterError, StorageError
@@ -46,10 +46,10 @@ class CallbackRecord:
     ``LetGoError``, and ``StorageError`` when the database is away for too long.
     """
 
-    def __init__(self, claim: Claim, store: Store, rules: Rules, now: Callable[[], datetime]) -> None:
+    def __init__(self, claim: Claim, store: Store, rules: RulesOf, now: Callable[[], datetime]) -> None:
         self.claim = claim
         self.callback = claim.callback
-        self.rules = rules
+        self.rules = rules(claim.callback.queue)
         self.attempt_id = uuid4()
         self.settled = asyncio.Event()
         self._is_closing = False
@@ -57,6 +57,7 @@ class CallbackRecord:
         self.is_dialled = False
         self.was_bridged = False
         self.has_apologised = False
+        self._rules_of = rules
         self._store = store
         self._now = now
         self._followed: asyncio.Task[None] | None = None
@@ -101,7 +102,9 @@ class CallbackRecord:
     async def may_dial(self) -> str:
         """Ask the rules once more; returns why not, having put it off or ended it, or nothing."""
         await self._refresh()
-        verdict = policy.may_dial(self.callback, self.rules, self._now())
+        # While the agent's telephone rang the queue may have been closed, paused or removed.
+        rules = self._rules_of(self.callback.queue)
+        verdict = policy.may_dial(self.callback, rules, self._now())
         match verdict:
             case policy.Dial():
                 return ""
@@ -145,6 +148,10 @@ class CallbackRecord:
             await self._store.dialled(self.claim, self.attempt_id, call_ref)
         except (FenceLostError, TransitionError, NotFoundError, StorageError) as error:
             log.info("callback %s: the network's call is not noted: %s", self.callback_id, error)
+
+    async def other_calls(self, number: str) -> frozenset[str]:
+        """The network's names for other calls to the number, which are nobody's here to hang up."""
+        return await self._store.other_calls(number, self.attempt_id)
 
     async def over(
         self,

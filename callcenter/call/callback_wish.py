@@ -159,15 +159,26 @@ class CallbackWish:
 
     async def _booked(self, asked: Asked, estimate: Estimate) -> Callback | None:
         """The callback; that of an earlier try whose commit an outage has hidden, too."""
-        call_id = self._context.call_id
-        callback = await retrying(
-            lambda: self._desk.from_line(call_id, asked, estimate), deadline_s=BOOK_WITHIN_S
-        )
-        if callback is not None:
-            return callback
+        refused: RefusedError | None = None
+        try:
+            callback = await retrying(
+                lambda: self._desk.from_line(self._context.call_id, asked, estimate),
+                deadline_s=BOOK_WITHIN_S,
+            )
+            if callback is not None:
+                return callback
+        except RefusedError as error:
+            refused = error
+        own = await self._own(asked)
+        if own is None and refused is not None:
+            raise refused
+        return own
+
+    async def _own(self, asked: Asked) -> Callback | None:
+        """The open callback that this very call has asked for."""
         number = self._desk.number(asked.number, asked.queue)
-        own = await retrying(lambda: self._desk.open_of(number, asked.queue), deadline_s=BOOK_WITHIN_S)
-        return next((one for one in own if one.call_id == call_id), None)
+        found = await retrying(lambda: self._desk.open_of(number, asked.queue), deadline_s=BOOK_WITHIN_S)
+        return next((one for one in found if one.call_id == self._context.call_id), None)
 
     async def _open_one(self) -> Open | None:
         own = [one for one in await self._desk.open_of(self.number) if one.state not in _TALKED_TO]

@@ -14,7 +14,13 @@ from callcenter.call.callback_record import CallbackRecord
 from callcenter.call.context import CallContext
 from callcenter.call.party import Party
 from callcenter.call.signals import DialFailed
-from callcenter.errors import CallCenterError, DialUnknownError, GatewayError, NoSuchNumberError
+from callcenter.errors import (
+    CallCenterError,
+    DialUnknownError,
+    GatewayError,
+    NoSuchNumberError,
+    StorageError,
+)
 from callcenter.telephony.port import CallFate, DialResult, FoundCall, Gateway, Sought
 from callcenter.telephony.shell import new_token, reference_of
 
@@ -89,11 +95,11 @@ class CustomerDial:
                     await asyncio.shield(self._dialling)
                 if not self.was_dialled:
                     return True
-                call_ref = self._call_ref or (await self._number.gateway.find(self._sought())).call_ref
+                call_ref = self._call_ref or (await self._find()).call_ref
                 if call_ref:
                     await self._number.gateway.hangup(call_ref)
                 return bool(call_ref)
-        except (TimeoutError, GatewayError) as error:
+        except (TimeoutError, GatewayError, StorageError) as error:
             log.warning("call %s: the customer may still be rung: %s", self._context.call_id, error)
             return False
 
@@ -162,8 +168,8 @@ class CustomerDial:
     async def _look(self) -> FoundCall | None:
         """What the network says; ``None`` where it says nothing."""
         try:
-            found = await self._number.gateway.find(self._sought())
-        except GatewayError as error:
+            found = await self._find()
+        except (GatewayError, StorageError) as error:
             log.info("call %s: the customer's call is not found: %s", self._context.call_id, error)
             return None
         if found.call_ref and not self._call_ref:
@@ -171,6 +177,8 @@ class CustomerDial:
             await self._record.dialled(found.call_ref)
         return found
 
-    def _sought(self) -> Sought:
+    async def _find(self) -> FoundCall:
+        record, to = self._record, self._number.to
         since = self._asked_at or self._context.services.now()
-        return Sought(self._record.attempt_id, self._call_ref, self._number.to, since)
+        others = frozenset[str]() if self._call_ref else await record.other_calls(to)
+        return await self._number.gateway.find(Sought(record.attempt_id, self._call_ref, to, since, others))

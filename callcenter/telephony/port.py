@@ -152,12 +152,14 @@ class Sought:
     """A dialled call: the key that ``originate`` was given, and what else is known of it.
 
     ``call_ref`` is empty where the network's answer never came; ``since`` is when it was asked, UTC.
+    ``others`` are the network's names for calls to the same number that are known to be none of this.
     """
 
     attempt_id: UUID
     call_ref: str
     to: str
     since: datetime
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

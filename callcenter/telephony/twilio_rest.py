@@ -137,6 +137,8 @@ async def _refuse(path: str, response: ClientResponse, *, dials: bool) -> None:
 def _is_ours(call: object, sought: Sought) -> bool:
     if not isinstance(call, dict) or call.get("direction") not in (None, "outbound-api"):
         return False
+    if call.get("sid") in sought.others:
+        return False
     made_at = _time(call.get("date_created"))
     return made_at is not None and made_at >= sought.since - CLOCKS_DIFFER
 

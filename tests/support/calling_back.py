@@ -11,6 +11,7 @@ from callback.request import Attempt, Callback, Mode, Result
 from callback.state import State
 from callback.store import Store
 from callcenter.call.callback_carrier import CallbackCarrier
+from callcenter.storage.closures import Closures, Scope
 from support.wishes import requested
 
 LEASE_S = 30.0
@@ -69,6 +70,14 @@ class CallingBack:
         """What became of the last attempt, and whether it counted."""
         last = (await self.attempts(callback))[-1]
         return last.result, last.counted
+
+    async def close_queue(self) -> None:
+        """Somebody closes the queue by hand, without saying until when."""
+        closures, now = self.center.services.closures, self.center.services.now
+        await Closures(self.center.database).close(Scope.QUEUE, "sales", message="", by_whom="ann")
+        async with asyncio.timeout(5):
+            while closures.of_queue("sales", now()) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def steps(self, callback: Callback) -> list[str]:
         return [change.step for change in await self.store.history(callback.callback_id)]

@@ -317,6 +317,19 @@ class TestRulesAskedOnceMore:
         await back.center.until("available")
         assert await back.attempts(wish) == []
 
+    async def test_a_queue_that_is_closed_while_the_agents_telephone_rings(self, open_callbacks: Any) -> None:
+        back = await open_callbacks()
+        back.center.network.picks_up = False
+        wish = await back.wish()
+        await back.center.agent()
+        await back.turn(wish)
+        await back.center.dialled(1)
+        await back.close_queue()
+        await back.center.network.pick_up(back.center.network.tokens[0])
+        assert (await back.until(wish, State.QUEUED)).not_before > wish.not_before
+        await back.center.until("available")
+        assert back.center.network.customers == []
+
     async def test_a_time_that_is_over_ends_it(self, open_callbacks: Any) -> None:
         back = await open_callbacks()
         back.center.network.picks_up = False

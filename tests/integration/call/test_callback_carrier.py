@@ -22,7 +22,11 @@ async def dialling(open_callbacks: Any) -> Any:
     wish = await back.wish()
     await back.center.agent()
     await back.turn(wish)
-    return back, wish, await back.dialled()
+    customer = await back.dialled()
+    async with asyncio.timeout(5):
+        while not (await back.attempts(wish))[0].call_ref:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return back, wish, customer
 
 
 class TestNetwork:
@@ -56,6 +60,24 @@ class TestNetwork:
         back.center.network.fates[customer.attempt_id] = CallFate.GONE
         network = GatewayNetwork(back.center.services, back.center.calls)
         assert await network.fate(wish, attempt) == Found(Fate.NEVER)
+
+    async def test_the_number_was_changed_since(self, open_callbacks: Any) -> None:
+        """A network that goes by the number would say of the new one that it was never dialled."""
+        back, wish, customer = await dialling(open_callbacks)
+        await back.center.database.execute("UPDATE callback.attempt SET call_ref = ''")
+        await back.store.edit(wish.callback_id, by="user eve", number="+12025550177")
+        (attempt,) = await back.attempts(wish)
+        back.center.network.fates[customer.attempt_id] = CallFate.GONE
+        network = GatewayNetwork(back.center.services, back.center.calls)
+        changed = await back.store.get(wish.callback_id)
+        assert await network.fate(changed, attempt) == Found(Fate.UNKNOWN)
+
+    async def test_calls_of_other_attempts_to_the_number_are_left_out(self, open_callbacks: Any) -> None:
+        back, wish, _ = await dialling(open_callbacks)
+        (attempt,) = await back.attempts(wish)
+        assert await back.store.other_calls(wish.number, attempt.attempt_id) == frozenset()
+        assert await back.store.other_calls(wish.number, uuid4()) == {attempt.call_ref}
+        assert await back.store.other_calls("+12025550177", uuid4()) == frozenset()
 
     async def test_a_gateway_that_is_not_there_any_more(self, open_callbacks: Any) -> None:
         back, wish, _ = await dialling(open_callbacks)

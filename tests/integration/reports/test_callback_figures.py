@@ -273,6 +273,17 @@ async def test_who_asks_twice_is_served_by_the_callback_that_was_open(
     assert (await report(database)).chains_total.callback == 2
 
 
+async def test_who_phones_in_again_and_leaves_it_as_it_is_is_served_by_it(
+    database: Database, rows: CallbackRows
+) -> None:
+    number = new_number()
+    _, callback_id = await left_for(rows, 0, "completed", number=number)
+    await rows.call(300, number=number)
+    await rows.attempt(callback_id, 600, "bridged", answered=5, bridged=5, ended=60)
+    chains = (await report(database)).chains_total
+    assert (chains.callback, chains.not_served) == (2, 0)
+
+
 async def test_nothing_is_nothing_and_has_no_value(database: Database) -> None:
     found = await report(database)
     assert found.total == CallbackFigures()

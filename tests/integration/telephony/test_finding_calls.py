@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -94,6 +95,9 @@ async def test_of_several_one_that_is_not_over(rest: TwilioRest, rings: list[Pho
     rings[1].reject()
     await becomes(rest, sought(second), CallFate.BUSY)
     assert (await rest.find(sought())).call_ref == first
+    known = replace(sought(), others=frozenset({first}))  # somebody else's, who talks or is being rung
+    assert (await rest.find(known)).call_ref == second
+    assert (await rest.find(replace(known, others=frozenset({first, second})))).fate is CallFate.GONE
 
 
 async def test_an_answer_that_is_lost_is_no_refusal(rest: TwilioRest, network: Gateway) -> None:
