@@ -51,6 +51,7 @@ RUSH_HOUR_S = 3600.0
 
 MAIN = Callbacks(offer_after_s=60, accepts=0.6, too_long=0.9, by_key=0.6)
 ACCEPTANCE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS_S = (30.0, 120.0, 180.0)
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,21 @@ def add(report: Report, *, quick: bool = False) -> None:
     for share in ACCEPTANCE[::5] if quick else ACCEPTANCE:
         chosen = replace(MAIN, accepts=share, too_long=max(share, MAIN.too_long), by_key=share)
         by_chance = replace(MAIN, accepts=share, too_long=share, by_key=0.0)
-        for name, callbacks in (("acceptance", chosen), ("by_chance", by_chance)):
-            found = outcome(Rush(callbacks=callbacks), few)
-            label = f"{name}_{share * 100:.0f}_percent"
-            less = _ratio(found.abandonment, without.abandonment[: len(few)])
-            held = _ratio(found.on_line_s, without.on_line_s[: len(few)])
-            report.add(f"{label}_abandonment_ratio", less, "with / without")
-            report.add(f"{label}_on_line_ratio", held, "with / without")
+        _add_ratios(report, f"acceptance_{share * 100:.0f}_percent", chosen, few, without)
+        _add_ratios(report, f"by_chance_{share * 100:.0f}_percent", by_chance, few, without)
+    for offer_after_s in THRESHOLDS_S[::2] if quick else THRESHOLDS_S:
+        other = replace(MAIN, offer_after_s=offer_after_s)
+        _add_ratios(report, f"offered_after_{offer_after_s:.0f}_s", other, few, without)
+
+
+def _add_ratios(
+    report: Report, name: str, callbacks: Callbacks, seeds: Sequence[int], without: Outcome
+) -> None:
+    found = outcome(Rush(callbacks=callbacks), seeds)
+    less = _ratio(found.abandonment, without.abandonment[: len(seeds)])
+    held = _ratio(found.on_line_s, without.on_line_s[: len(seeds)])
+    report.add(f"{name}_abandonment_ratio", less, "with / without")
+    report.add(f"{name}_on_line_ratio", held, "with / without")
 
 
 def _same_callers(seeds: Iterable[int]) -> float:

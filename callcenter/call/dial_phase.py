@@ -13,6 +13,7 @@ from callcenter.call.customer_dial import MARGIN_S, CustomerDial, Number
 from callcenter.call.party import Party
 from callcenter.call.signals import CallbackChanged, Command, CustomerArrived, DialFailed, Gone
 from callcenter.call.state import CallInput
+from callcenter.errors import StorageError
 from callcenter.events import EventType
 from callcenter.media.ringing_tone import ringing_tone
 from callcenter.telephony.port import DialResult
@@ -121,8 +122,17 @@ class DialPhase:
         later = None if is_quiet else self._record.after_ringing(MARGIN_S)
         if not (is_quiet or result in (Result.BUSY, Result.NO_ANSWER, Result.INVALID, Result.FAILED)):
             result = Result.UNKNOWN
-        await self._record.over(result, dialled=dial.was_dialled, not_before=later)
+        # Whose telephone is busy because they phone us has not been missed: no attempt is used.
+        dialled = dial.was_dialled and not (result is Result.BUSY and await self._phones_in())
+        await self._record.over(result, dialled=dialled, not_before=later)
         return Unreached(words.AGENT_TOLD.get(result, words.AGENT_TOLD_ELSE))
+
+    async def _phones_in(self) -> bool:
+        number = self._record.callback.number
+        try:
+            return await self._context.services.history.is_calling(number)
+        except StorageError:
+            return False
 
 
 async def _give_up(dial: CustomerDial) -> None:

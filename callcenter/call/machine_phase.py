@@ -28,11 +28,9 @@ class MachinePhase:
         self._listening = asyncio.Event()
 
     async def is_machine(self) -> bool:
-        """Listen until it shows; who may be either is a person."""
+        """Listen until it shows, or until they hang up; who may be either is a person."""
         self._context.caller.listen(self._hear)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DECIDE_S + MARGIN_S):
-                await self._decided.wait()
+        await _first_of(self._decided, self._context.caller.gone, within_s=DECIDE_S + MARGIN_S)
         verdict = self._detector.verdict or Verdict.UNSURE
         log.info("call %s: it is a %s that has answered", self._context.call_id, verdict.value)
         if verdict is not Verdict.MACHINE:
@@ -61,3 +59,12 @@ class MachinePhase:
             self._decided.set()
         if detector.beeped or detector.silent_s >= QUIET_S:
             self._listening.set()
+
+
+async def _first_of(*events: asyncio.Event, within_s: float) -> None:
+    waits = [asyncio.create_task(event.wait(), name="who has picked up") for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -19,7 +19,7 @@ class Party:
     """The call's side of a leg (a ``LegSink``): plays to the party and listens to it.
 
     ``on_key`` and ``on_gone`` are told of keys and of the end; ``on_gone`` once. ``gone_why`` is the reason
-    of the end, empty before it. Sound that the party misses is added to ``losses``.
+    of the end, empty before it; ``gone`` is set by it. Sound that the party misses is added to ``losses``.
     """
 
     def __init__(self, leg: Leg, pacer: Pacer, losses: Losses | None = None) -> None:
@@ -31,7 +31,7 @@ class Party:
         self._plays_begun = 0
         self._clears = 0
         self._listener: Listener | None = None
-        self._gone = False
+        self.gone = asyncio.Event()
         self.gone_why = ""
         self.on_key: Callable[[str], None] = _ignore
         self.on_gone: Callable[[str], None] = _ignore
@@ -46,7 +46,7 @@ class Party:
 
     async def play(self, pcm16: bytes) -> bool:
         """Play a sound after what is queued; returns whether it was heard to its end."""
-        if self._gone:
+        if self.gone.is_set():
             return False
         self._plays_begun += 1
         mark = f"p{self._plays_begun}"
@@ -58,13 +58,13 @@ class Party:
 
     def loop(self, pcm16: bytes) -> None:
         """Play a sound over and over until ``quiet`` or ``play``."""
-        if not self._gone:
+        if not self.gone.is_set():
             self._playout.loop(pcm16)
             self._pacer.wake(self)
 
     async def quiet(self) -> None:
         """Stop what is playing, also what the gateway has buffered."""
-        if self._playout.idle or self._gone:
+        if self._playout.idle or self.gone.is_set():
             return
         self._clears += 1
         for finished in self._playout.clear(self._loop.time()):
@@ -73,13 +73,13 @@ class Party:
 
     async def send(self, pcm16: bytes) -> None:
         """Let the party hear live audio now; dropped while a prompt or music plays."""
-        if not self._gone:
+        if not self.gone.is_set():
             for piece in self._playout.live(pcm16, self._loop.time()):
                 await self._leg.send_audio(piece.pcm16)
 
     async def pump(self, now_s: float) -> float | None:
         """Send what is due (called by the pacer)."""
-        if self._gone:
+        if self.gone.is_set():
             return None
         clears = self._clears
         for item in self._playout.due(now_s):
@@ -121,9 +121,9 @@ class Party:
 
     def on_ended(self, reason: str) -> None:
         """Take the end of the leg."""
-        if self._gone:
+        if self.gone.is_set():
             return
-        self._gone = True
+        self.gone.set()
         self.gone_why = reason
         self._listener = None
         self._pacer.remove(self)

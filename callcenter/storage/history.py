@@ -28,6 +28,15 @@ SELECT (SELECT count(*) FROM earlier) AS calls,
 """
 
 
+# By the same index; calls that last for days are none that somebody is making.
+CALLING = """
+SELECT EXISTS (
+    SELECT FROM callcenter.call
+     WHERE from_number = $1 AND started_at > clock_timestamp() - interval '1 day'
+       AND ended_at IS NULL AND direction = 'inbound')
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class CallerHistory:
     """Earlier calls of one number that have ended: how many (counted up to 1000), and the last of them.
@@ -60,3 +69,8 @@ class History:
             last_outcome=row["outcome"] or "",
             last_at=row["started_at"],
         )
+
+    async def is_calling(self, number: str) -> bool:
+        """Whether somebody is on the telephone with us from this number."""
+        calling: bool = await self._database.fetchval(CALLING, number)
+        return calling

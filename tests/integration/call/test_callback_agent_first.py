@@ -143,6 +143,23 @@ class TestCustomersWhoAreNotReached:
         assert center.data("call.ended") == [{"cause": "unreached", "outcome": "unreached"}]
         assert center.network.hung_up.count(f"customer {customer.attempt_id}") == 1
 
+    async def test_who_is_busy_phoning_us_uses_up_no_attempt(self, open_callbacks: Any) -> None:
+        back, wish, customer = await dialling(open_callbacks)
+        await back.center.database.execute(
+            """
+            INSERT INTO callcenter.call (call_id, chain_id, node_id, direction, gateway, call_ref,
+                                         from_number, to_number, started_at)
+            VALUES ($1, $1, $1, 'inbound', 'twilio', 'CA1', $2, $3, now())
+            """,
+            uuid4(),
+            wish.number,
+            SHOWN,
+        )
+        reference = reference_of(customer.token)
+        back.center.supervisor.dial_failed(back.center.call_id(), reference, DialResult.BUSY)
+        await back.until(wish, State.RETRY_WAIT)
+        assert await back.result(wish) == (Result.BUSY, False)
+
     async def test_the_last_attempt_ends_it(self, open_callbacks: Any) -> None:
         back = await open_callbacks()
         wish = await back.wish(attempts=1)
