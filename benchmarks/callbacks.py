@@ -1,12 +1,13 @@
 """How quickly and how surely callbacks are carried out by many workers on one durable database.
 
 Eight workers in two processes, with the program's own dispatcher and worker, 200 free agents, agents first.
-callbacks are due at once, and claims are counted; then they fall due one by one at a steady rate, and the
-clock of one runs from the moment it may be dialled until its attempt is written, right before the network
-would be asked. Conversations are short, so that agents are free again and workers never want for them. Every
-dial that a worker asks for is told in the end, so that a customer who is dialled twice is not unseen. The
-order in which callbacks are claimed is held against the order in which they stand in line: the furthest that
-one is away from its place must not exceed the number of agents, all of whom may be found at once.
+First all callbacks are due at once, and claims are counted; then they fall due one by one at a steady rate,
+and the clock of one runs from the moment it may be dialled until its attempt is written, right before the
+network would be asked. Conversations are short, so that agents are free again and workers never want for
+them. Every dial that a worker asks for is told in the end, so that a customer who is dialled twice is not
+unseen. The order in which callbacks are claimed is held against the order in which they stand in line: the
+furthest that one is away from its place must not exceed the number of agents, all of whom may be found at
+once.
 
 Then the rush hour with and without callbacks, in virtual time: see ``_callback_rush``.
 """
@@ -48,8 +49,8 @@ INSERT INTO callback.callback
 SELECT gen_random_uuid(), 'sales', '+1' || (201 + n / 100) || '55501' || lpad((n % 100)::text, 2, '0'), 'api',
        'agent_first', $2,
        clock_timestamp() - interval '1 hour' + make_interval(secs => 0.1 * n),
-       clock_timestamp() + make_interval(secs => $3 + $4 * n), clock_timestamp() + interval '1 day',
-       clock_timestamp(), clock_timestamp(), 'UTC', gen_random_uuid(), 3
+       clock_timestamp() + make_interval(secs => $3::float8 + $4::float8 * n),
+       clock_timestamp() + interval '1 day', clock_timestamp(), clock_timestamp(), 'UTC', gen_random_uuid(), 3
 FROM generate_series(1, $1) AS n
 """
 OPEN = "SELECT count(*) FROM callback.callback WHERE ended_at IS NULL"

@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from callcenter import yaml_file
-from callcenter.callback_settings import Callbacks
+from callcenter.callback_settings import ANYWHERE, Callbacks
 from callcenter.errors import ConfigError
 from callcenter.queueing import Fault, Skill, SkillLevels, fallback_fault, overflow_fault, skill_fault
 from callcenter.queueing import Queue as Queue
@@ -301,7 +301,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Settings
 
 
 def doubts(settings: Settings) -> list[str]:
-    """What is allowed but hardly meant, one line each: with it no call comes in, or no agent is reached."""
+    """What is allowed but hardly meant, one line each: no call comes in, or strangers make expensive ones."""
     gateways = settings.gateways
     enabled = {name for name in ("twilio", "asterisk") if getattr(gateways, name).enabled}
     found = []
@@ -317,6 +317,16 @@ def doubts(settings: Settings) -> list[str]:
         f"agent {agent.id}: is dialled through {agent.gateway}, which is not enabled"
         for agent in settings.agents
         if enabled and agent.gateway not in enabled
+    ]
+    page = settings.callbacks.page
+    found += [
+        f"queue {queue.name}: callback.regions is any country and callbacks.page.code is off, so strangers"
+        " can have you call the most expensive numbers there are"
+        for queue in settings.queues
+        if queue.callback.enabled
+        and ANYWHERE in queue.callback.regions
+        and page.enabled
+        and page.code == "off"
     ]
     return found
 

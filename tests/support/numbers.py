@@ -11,6 +11,10 @@ def new_sid(prefix: str) -> str:
 
 
 def new_number() -> str:
-    """A telephone number from the range that belongs to fiction."""
+    """A telephone number from the range that belongs to fiction, in an area (N9X) that never is anywhere.
+
+    So nothing but its country code says where it is and what time it is there.
+    """
     number = next(_numbers)
-    return f"+1{200 + number // 100 % 700}55501{number % 100:02d}"
+    area = number // 100 % 60
+    return f"+1{2 + area // 10}9{area % 10}55501{number % 100:02d}"

@@ -77,3 +77,7 @@ def test_settings_with_which_no_call_comes_in_are_doubted() -> None:
     assert doubted(gateways={"asterisk": asterisk}, routes=routes) == ["gateways.asterisk.ari_url"]
     public = {"public_url": "https://cc.example.com"}
     assert doubted(gateways={"twilio": twilio}, routes=routes, server=public) == []
+    reached = {"gateways": {"twilio": twilio}, "routes": routes, "server": public}
+    world = [{"name": "q", "callback": {"enabled": True, "regions": ["*"]}}]
+    assert doubted(**reached, queues=world) == ["queue q"]
+    assert doubted(**reached, queues=world, callbacks={"page": {"enabled": False}}) == []

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from callback import links
 from callback.errors import RefusedError
+from callback.numbers import zone_of
 from callback.refusal import Refusal
 from callback.request import Callback, Source
 from callcenter.callbacks.desk import CallbackDesk
@@ -91,7 +92,7 @@ class Booking:
                 return Progress(Outcome.NUMBER, refusal=Refusal.DO_NOT_CALL)
             return Progress(Outcome.CODE)
         try:
-            callback, _ = await self._desk.request(asked_of(key, filled.wish), by="customer")
+            callback, _ = await self._desk.request(asked_of(key, filled), by="customer")
         except RefusedError as error:
             return _refused(error.refusal, soonest=filled.wish["at"] == SOONEST)
         is_new = callback.chain_id == chain_of(key)
@@ -128,14 +129,25 @@ class Booking:
         return links.code_hash(code, f"{key} {wish['number']}", await self._desk.code_key())
 
 
-def asked_of(key: str, wish: Mapping[str, Any]) -> Asked:
+def zone_given(filled: Filled) -> str:
+    """The browser's zone, if it counts; empty: that of the number.
+
+    Who has not proved the number does not say when it is night there: else anybody could have anybody rung up
+    at three in the morning.
+    """
+    wish = filled.wish
+    return str(wish["zone"]) if filled.proved or zone_of(wish["number"]) is None else ""
+
+
+def asked_of(key: str, filled: Filled) -> Asked:
     """What the form asks for. Its chain is the form's own, so that its callback is known by that."""
+    wish = filled.wish
     return Asked(
         queue=wish["topic"],
         number=wish["number"],
         source=Source.PAGE,
         slot_start=start_of(wish["at"]),
-        zone=wish["zone"],
+        zone=zone_given(filled),
         language=wish["language"],
         name=wish["name"],
         topic=wish["title"],

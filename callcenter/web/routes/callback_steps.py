@@ -9,7 +9,7 @@ from callcenter.callback_settings import Page
 from callcenter.callbacks.desk import CallbackDesk
 from callcenter.storage.page_codes import Filled, PageCodes, Tried
 from callcenter.web.customer import forms
-from callcenter.web.customer.booking import Booking
+from callcenter.web.customer.booking import Booking, zone_given
 from callcenter.web.customer.choices import is_choice, start_of
 from callcenter.web.customer.drawing import Drawing, LinkError, read_form, seen
 from callcenter.web.customer.forms import BadFormError
@@ -134,7 +134,7 @@ class CallbackSteps:
         if filled.done or not filled.wish["number"]:
             return await self._way.on(visit, key, filled)
         wish = filled.wish
-        zone = self._desk.zone(wish["number"], wish["topic"], wish["zone"])
+        zone = self._desk.zone(wish["number"], wish["topic"], zone_given(filled))
         offered = await self._offering.of(wish["topic"], visit, zone, near=start_of(wish["at"]) or visit.now)
         if offered.is_nothing:
             return self._drawing.message(visit, "not_offered", 409, again=True)

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -24,7 +25,7 @@ from hypothesis.stateful import (
 from callback.errors import FenceLostError, RefusedError, TransitionError
 from callback.outcome import after_attempt
 from callback.policy import may_dial
-from callback.ports import Fate
+from callback.ports import Fate, Found
 from callback.reconcile import HangUp, Settle, Wait, decide
 from callback.request import Callback, Claim, Mode, Result
 from callback.search import Search
@@ -34,7 +35,8 @@ from callcenter.storage.pool import Database
 from support.scripted import QUICK
 from support.wishes import a_wish, some_terms
 
-EXAMPLES = int(os.environ.get("CALLBACK_EXAMPLES", "8"))
+CHANGES = ["edit", "edit", "edit", "expedite", "expedite", "move", "reassign", "merge", "cancel"]
+EXAMPLES = int(os.environ.get("CALLBACK_EXAMPLES", "40"))
 NUMBERS = [f"+1202555010{n}" for n in range(4)]
 QUEUES = ["sales", "help"]
 AT_ONCE = 2
@@ -103,6 +105,15 @@ class Machine(RuleBasedStateMachine):
         made = self.all()
         return data.draw(st.sampled_from(made)) if made else None
 
+    @initialize(modes=st.tuples(*[st.sampled_from(list(Mode)) for _ in NUMBERS]))
+    def a_day_begins(self, modes: tuple[Mode, ...]) -> None:
+        for number, mode in zip(NUMBERS, modes, strict=True):
+            for queue in QUEUES:
+                self.ask(number, queue, mode, 0, 7200)
+        for queue in QUEUES:
+            self.a_worker_claims_in_order(queue)
+        self.workers_race_for_turns()
+
     # What customers and staff do.
 
     @rule(
@@ -113,6 +124,9 @@ class Machine(RuleBasedStateMachine):
         expires_s=st.sampled_from([3600, 7200]),
     )
     def request(self, number: str, queue: str, mode: Mode, priority: int, expires_s: int) -> None:
+        self.ask(number, queue, mode, priority, expires_s)
+
+    def ask(self, number: str, queue: str, mode: Mode, priority: int, expires_s: int) -> None:
         now = self.run(self.store.now())
         terms = some_terms(now, mode=mode, expires_at=now + timedelta(seconds=expires_s))
         wish = a_wish(number, queue=queue, priority=priority)
@@ -125,7 +139,7 @@ class Machine(RuleBasedStateMachine):
         assert is_new == (callback.callback_id not in self.known)
         self.known.setdefault(callback.callback_id, Known(callback.arrived_at))
 
-    @rule(data=st.data(), what=st.sampled_from(["cancel", "expedite", "merge", "move", "edit", "reassign"]))
+    @rule(data=st.data(), what=st.sampled_from(CHANGES))
     def somebody_changes(self, data: st.DataObject, what: str) -> None:
         callback = self.pick(data)
         if callback is None:
@@ -148,7 +162,10 @@ class Machine(RuleBasedStateMachine):
         if what in ("cancel", "move", "reassign"):
             assert callback.state not in DIALLED
 
-    @rule(number=st.sampled_from(NUMBERS), what=st.sampled_from(["forbid", "allow", "allow", "erase"]))
+    @rule(
+        number=st.sampled_from(NUMBERS),
+        what=st.sampled_from(["allow", "allow", "allow", "allow", "forbid", "erase"]),
+    )
     def a_number_changes(self, number: str, what: str) -> None:
         if what == "forbid":
             self.run(self.store.forbid(number, by="user eve"))
@@ -161,7 +178,6 @@ class Machine(RuleBasedStateMachine):
 
     # What the clock and the workers do.
 
-    @rule()
     def the_clock_ticks(self) -> None:
         self.run(
             self.store.fall_due(
@@ -169,7 +185,7 @@ class Machine(RuleBasedStateMachine):
             )
         )
 
-    @rule(minutes=st.sampled_from([1, 61]))
+    @rule(minutes=st.sampled_from([1, 1, 1, 1, 1, 1, 1, 61]))
     def time_passes(self, minutes: int) -> None:
         """As if it had: all times are earlier."""
         self.run(
@@ -184,6 +200,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(queue=st.sampled_from(QUEUES))
     def a_worker_claims_in_order(self, queue: str) -> None:
+        self.the_clock_ticks()
         for claim in self.run(self.store.claim(uuid4(), LEASE_S, queue=queue, at_once=at_once, limit=5)):
             self.held.append(Held(claim))
         assert self.run(self.store.in_flight(queue)) <= max(AT_ONCE, 0) or self._moved_in(queue)
@@ -194,6 +211,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def workers_race_for_turns(self) -> None:
+        self.the_clock_ticks()
         ids = [
             one.callback_id for one in self.all() if one.state is State.DUE and one.mode is Mode.AGENT_FIRST
         ]
@@ -206,11 +224,17 @@ class Machine(RuleBasedStateMachine):
         self.held += [Held(claim) for claim in taken]
 
     @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def a_worker_goes_on(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), steps=st.integers(1, 8))
+    def a_worker_goes_on(self, data: st.DataObject, steps: int) -> None:
         held = data.draw(st.sampled_from(self.held))
-        callback_id = held.claim.callback.callback_id
-        before = self.run(self.store.get(callback_id))
+        for _ in range(steps):
+            if held in self.held:
+                self._goes_on(held, data)
+                if held.attempt_id in self.calls and self.calls[held.attempt_id] is Fate.RINGING:
+                    self.calls[held.attempt_id] = data.draw(st.sampled_from([Fate.TALKING, Fate.BUSY]))
+
+    def _goes_on(self, held: Held, data: st.DataObject) -> None:
+        before = self.run(self.store.get(held.claim.callback.callback_id))
         is_mine = (before.fence, before.worker) == (held.claim.fence, held.claim.worker)
         try:
             self._go_on(held, before, data)
@@ -221,15 +245,17 @@ class Machine(RuleBasedStateMachine):
                 self.calls[held.attempt_id] = Fate.NO_ANSWER
         except TransitionError:
             assert not is_mine
+        # Invariant 3: whoever has lost it writes nothing.
+        assert is_mine or self.run(self.store.get(before.callback_id)) == before
 
     def _go_on(self, held: Held, before: Callback, data: st.DataObject) -> None:
         claim, store = held.claim, self.store
         match before.state:
             case State.CLAIMED if before.mode is Mode.AGENT_FIRST:
-                step = data.draw(st.sampled_from([Step.RESERVE, Step.RELEASE]))
+                step = data.draw(st.sampled_from([Step.RESERVE, Step.RESERVE, Step.RELEASE]))
                 self.run(store.step(claim, step))
             case State.AGENT_RESERVED:
-                step = data.draw(st.sampled_from([Step.ACCEPT, Step.RELEASE]))
+                step = data.draw(st.sampled_from([Step.ACCEPT, Step.ACCEPT, Step.RELEASE]))
                 self.run(store.step(claim, step))
             case State.CLAIMED | State.AGENT_ACCEPTED:
                 self._dial(held, before)
@@ -372,7 +398,7 @@ class Machine(RuleBasedStateMachine):
         assert attempt is not None
         while True:
             fate = self.calls.get(attempt.attempt_id, Fate.NEVER) if knows else Fate.UNKNOWN
-            match decide(fate, attempt, age_s, MARGIN_S):
+            match decide(Found(fate), attempt, age_s, MARGIN_S):
                 case Wait():
                     return
                 case HangUp():

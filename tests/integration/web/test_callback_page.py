@@ -155,6 +155,13 @@ async def test_the_browsers_zone_is_kept_and_named(site: Any, customer: Customer
     assert (await only(site)).zone == "Asia/Tokyo"
 
 
+async def test_nobody_says_by_whose_clock_a_stranger_sleeps(site: Any, customer: Customer) -> None:
+    times = await customer.get("/callback?topic=sales&zone=Asia/Tokyo")
+    page = await customer.get(times.times()[3])
+    await customer.send(page.form("/callback"), number="+12125550142", consent="yes")
+    assert (await only(site)).zone == "America/New_York"
+
+
 async def test_a_zone_that_does_not_exist_is_not_used(customer: Customer) -> None:
     assert "Chicago time" in (await customer.get("/callback?topic=sales&zone=Mars%2FBase")).text
 
