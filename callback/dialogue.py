@@ -73,9 +73,13 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """The callback exists. ``in_s`` is within which time it will probably come, where that is known."""
+    """The callback exists. ``in_s`` is within which time it will probably come, where that is known.
+
+    ``stood``: the number had one already, which stands as it was.
+    """
 
     in_s: float | None = None
+    stood: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +206,8 @@ class Dialogue:
                 return self._checked(number, refusal)
             case Times() if self.stage is Stage.LOOKING:
                 return self._found(event)
-            case Booked(in_s) if self.stage is Stage.BOOKING:
-                return self._booked(in_s)
+            case Booked() if self.stage is Stage.BOOKING:
+                return self._booked(event)
             case NotBooked(refusal) if self.stage is Stage.BOOKING:
                 return self._not_booked(refusal)
         return Listen()
@@ -322,9 +326,11 @@ class Dialogue:
         self.stage = Stage.BOOKING
         return Book(self._number, self._start)
 
-    def _booked(self, in_s: float | None) -> Answer:
-        words = self._words
-        if self._start is not None:
+    def _booked(self, booked: Booked) -> Answer:
+        words, in_s = self._words, booked.in_s
+        if booked.stood:
+            lines = [words.say("stood")]
+        elif self._start is not None:
             lines = [words.say("timed", when=words.when(self._start, self._times.today))]
         else:
             lines = [words.say("placed")]

@@ -130,7 +130,8 @@ class CallbackWish:
         if callback is None:
             return NotBooked()
         self._note_accepted(callback, "place" if wish.start is None else "slot")
-        return Booked((callback.promised_until - self._context.services.now()).total_seconds())
+        in_s = (callback.promised_until - self._context.services.now()).total_seconds()
+        return Booked(in_s, stood=callback.call_id != self._context.call_id)
 
     async def hold(self, callback: Callback, ticket: Ticket) -> bool:
         """Wait on the line at the callback's place, which ends it; false where it has ended by itself."""

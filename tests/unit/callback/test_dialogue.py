@@ -81,6 +81,15 @@ def test_who_chooses_a_time_hears_some_at_once_and_later_ones_by_the_star() -> N
     assert "We will call you on Wednesday" in heard(dialogue.feed(Booked()))
 
 
+def test_whose_number_has_a_callback_already_is_promised_no_other() -> None:
+    dialogue = Dialogue(OWN, times=False)
+    dialogue.begin()
+    keys(dialogue, "1")
+    said = heard(dialogue.feed(Booked(130, stood=True)))
+    assert "as agreed" in said
+    assert "your place" not in said
+
+
 @pytest.mark.parametrize("end", ["#", None])
 def test_a_number_is_keyed_in_and_read_back_digit_by_digit(end: str | None) -> None:
     dialogue = Dialogue("", times=False)
