@@ -388,6 +388,7 @@ class TestAgentsWhoAreLost:
         telephone = await customer.picks_up()
         await back.until(wish, State.ANSWERED)
         caller = await center.call()
+        await center.roster.signal("alice", AgentEvent.SIGN_OUT)  # else the caller gets her at once
         center.network.agents[0].hang_up()
         await back.until(wish, State.WAITING_AGENT)
         await center.in_line(2)
