@@ -17,15 +17,16 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/callcenter demo
 
-# Tests that do not depend on how fast things go run in two processes, each with a database server of its own.
-# The others measure sound and rings in real time and have the machine to themselves, as has whatever is new.
-INTEGRATION := $(filter-out tests/integration/__pycache__/,$(wildcard tests/integration/*/))
-AT_ONCE := $(foreach name,lookup prompts reports staffing storage web,tests/integration/$(name)/)
+# These measure sound, rings and waits in real time and have the machine to themselves; all others run in two
+# processes, each with a database server of its own.
+ALONE := $(addprefix tests/,integration/simulator/test_gateway.py integration/web/test_live_state.py \
+	integration/call/test_monitor.py integration/acd/test_waits.py acceptance/test_asterisk_gateway.py \
+	acceptance/test_streamdouble.py acceptance/test_transcribe.py)
 
 test: setup
 	@.ci/browser
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest tests/unit $(AT_ONCE) --numprocesses 2
-	$(BIN)/python -m pytest $(filter-out $(AT_ONCE),$(INTEGRATION)) tests/acceptance
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
 
 # Workers of callbacks are killed a thousand times; the tests above do so, too, but not as often.
 KILLS ?= 1000

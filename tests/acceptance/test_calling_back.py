@@ -227,5 +227,7 @@ class TestByAsterisk:
             del pbx.states[busy.query["channelId"]]
             callback = await becomes(office, made, "retry_wait")
             assert callback["attempts"] == 1
+            await agent.closed()
+            await agent.hang_up()
             await office.agent_is("ann", "available")
         assert program.stop() == 0
