@@ -17,15 +17,15 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/callcenter demo
 
-# These measure sound, rings and waits in real time and have the machine to themselves; all others run in two
-# processes, each with a database server of its own.
+# These measure sound, rings and waits in real time and have the machine to themselves; all others run in three
+# processes that mostly wait, each with a database server of its own.
 ALONE := $(addprefix tests/,integration/simulator/test_gateway.py integration/web/test_live_state.py \
 	integration/call/test_monitor.py integration/acd/test_waits.py acceptance/test_asterisk_gateway.py \
 	acceptance/test_streamdouble.py acceptance/test_transcribe.py)
 
 test: setup
 	@.ci/browser
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(addprefix --ignore=,$(ALONE))
 	$(BIN)/python -m pytest $(ALONE)
 
 # Workers of callbacks are killed a thousand times; the tests above do so, too, but not as often.
