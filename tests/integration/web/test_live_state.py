@@ -150,7 +150,7 @@ async def test_a_storm_is_told_at_most_four_times_a_second(
         await center.next()
 
         async def storm() -> None:
-            for number in range(60):
+            for number in range(120):
                 event = "sign_in" if number % 2 == 0 else "sign_out"
                 await site.send("POST", "/api/v1/agents/ann/state", {"event": event})
                 call_id = await site.floor.start()
@@ -160,7 +160,7 @@ async def test_a_storm_is_told_at_most_four_times_a_second(
 
         def over(center: Center) -> bool:
             is_last = center.rows["agents"]["ann"]["state"] == "available"
-            return is_last and center.totals["today"]["offered"] == 60
+            return is_last and center.totals["today"]["offered"] == 120
 
         await asyncio.gather(storm(), center.until(over, 20), narrow.until(over, 20))
         for seen in (center, narrow):
@@ -169,7 +169,7 @@ async def test_a_storm_is_told_at_most_four_times_a_second(
                 assert fifth - first > 0.98  # five within a second would be one too many
             assert set(seen.kinds[1:]) == ({"state"} if whole_rows else {"change"})
             assert seen.totals["waiting"] == 0
-            assert seen.totals["today"]["abandoned"] == 60
+            assert seen.totals["today"]["abandoned"] == 120
             assert len(seen.rows["ended"]) == (12 if seen is center else 0)
         with pytest.raises(TimeoutError):
             await center.next(0.6)
